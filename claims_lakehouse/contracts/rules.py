@@ -1,0 +1,89 @@
+"""The rules of verification: one row of the table a rule, whichever stage applies it.
+
+A rule's name, severity and wording stand here once; issues, checks, README and data dictionary take them
+from here. `live` rules depend on the other deliveries and are judged in the warehouse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What can be wrong with a row or a file.
+
+    `message` is for a person; `{column}` and `{expected}` in it are filled in.
+    """
+
+    name: str
+    severity: Severity
+    message: str
+    live: bool = False
+
+
+MALFORMED_ROW = Rule("malformed_row", "error", "The line could not be split into fields: {expected}.")
+MISSING_VALUE = Rule("missing_value", "error", "{column} is empty, and a record cannot do without it.")
+MISSING_OPTIONAL = Rule("missing_value", "warning", "{column} is empty; accepted without it.")
+NOT_A_DATE = Rule("not_a_date", "error", "{column} is not a date; expected {expected}.")
+BAD_AMOUNT = Rule("bad_amount", "error", "{column} is not an amount; expected {expected}.")
+BAD_COVERAGE = Rule("bad_coverage", "error", "{column} is not a coverage; expected {expected}.")
+UNKNOWN_VISIT_TYPE = Rule("unknown_visit_type", "error", "{column} is not a visit type; expected {expected}.")
+UNKNOWN_SPECIALTY = Rule("unknown_specialty", "error", "{column} is not a specialty; expected {expected}.")
+BAD_FLAG = Rule("bad_flag", "error", "{column} is not a flag; expected {expected}.")
+BAD_ZIPCODE = Rule("bad_zipcode", "error", "{column} is not a zip code; expected {expected}.")
+ZIPCODE_PADDED = Rule("zipcode_padded", "warning", "{column} had lost its leading zeros; they were put back.")
+UNKNOWN_STATE = Rule("unknown_state", "warning", "{column} is not a US state or territory; kept as sent.")
+SERVICE_AFTER_CLAIM = Rule("service_after_claim", "error", "The date of service lies after the claim's date.")
+SWAPPED_IDS = Rule(
+    "swapped_ids", "error", "The claim's number stands where the patient's belongs, and the other way round."
+)
+SEQUENCE_IN_FUTURE = Rule(
+    "sequence_in_future",
+    "error",
+    "{column} lies more than 31 days after the delivery was received, and would stay current for ever.",
+)
+DATE_IN_FUTURE = Rule("date_in_future", "warning", "{column} lies after the day the delivery was received.")
+DUPLICATE_ROW = Rule("duplicate_row", "warning", "The row says again what row {expected} of this delivery says.")
+CONFLICTING_ROW = Rule(
+    "conflicting_row", "error", "Row {expected} of this delivery says otherwise of the same record at the same time."
+)
+UNEXPECTED_COLUMN = Rule(
+    "unexpected_column", "warning", "The file has a column that the contract does not know; kept in raw only."
+)
+SAME_SEQUENCE = Rule(
+    "same_sequence",
+    "warning",
+    "An earlier delivery says otherwise of the same record at the same time; the later one holds.",
+    live=True,
+)
+UNKNOWN_PATIENT = Rule("unknown_patient", "warning", "No delivery has brought this patient yet.", live=True)
+UNKNOWN_PROVIDER = Rule("unknown_provider", "warning", "No delivery has brought this provider yet.", live=True)
+
+RULES: tuple[Rule, ...] = (
+    MALFORMED_ROW,
+    MISSING_VALUE,
+    MISSING_OPTIONAL,
+    NOT_A_DATE,
+    BAD_AMOUNT,
+    BAD_COVERAGE,
+    UNKNOWN_VISIT_TYPE,
+    UNKNOWN_SPECIALTY,
+    BAD_FLAG,
+    BAD_ZIPCODE,
+    ZIPCODE_PADDED,
+    UNKNOWN_STATE,
+    SERVICE_AFTER_CLAIM,
+    SWAPPED_IDS,
+    SEQUENCE_IN_FUTURE,
+    DATE_IN_FUTURE,
+    DUPLICATE_ROW,
+    CONFLICTING_ROW,
+    UNEXPECTED_COLUMN,
+    SAME_SEQUENCE,
+    UNKNOWN_PATIENT,
+    UNKNOWN_PROVIDER,
+)

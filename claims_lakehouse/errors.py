@@ -1,0 +1,56 @@
+"""The exception tree.
+
+```
+ClaimsLakehouseError
+├── ContractError          a feed is declared wrongly: a defect of the code, found at import
+├── UsageError             somebody named something that does not exist
+├── DeliveryError          one delivery cannot be processed; the others go on
+│   ├── UnplaceableFile    a landed file that belongs to no delivery
+│   ├── UnreadableFile     a landed file that cannot be read
+│   └── AuditFailed        what a delivery would write breaks a law; it was rolled back
+└── WarehouseBusy          another process holds the warehouse
+```
+
+Every message names the place, what was found and what was expected, and never a value of a row.
+"""
+
+from __future__ import annotations
+
+
+class ClaimsLakehouseError(Exception):
+    """Base of every error that the lakehouse raises on purpose."""
+
+
+class ContractError(ClaimsLakehouseError, ValueError):
+    """A feed is declared wrongly."""
+
+
+class UsageError(ClaimsLakehouseError):
+    """Somebody named a feed, delivery or option that does not exist."""
+
+
+class DeliveryError(ClaimsLakehouseError):
+    """One delivery cannot be processed; the others go on."""
+
+
+class UnplaceableFile(DeliveryError):
+    """A landed file that belongs to no delivery."""
+
+
+class UnreadableFile(DeliveryError):
+    """A landed file that cannot be read.
+
+    `place` is the file (and line, where one is known), relative to the landing folder.
+    """
+
+    def __init__(self, place: str, found: str, expected: str) -> None:
+        super().__init__(f"{place}: found {found}; expected {expected}.")
+        self.place, self.found, self.expected = place, found, expected
+
+
+class AuditFailed(DeliveryError):
+    """What a delivery would write breaks a law; it was rolled back."""
+
+
+class WarehouseBusy(ClaimsLakehouseError):
+    """Another process holds the warehouse."""

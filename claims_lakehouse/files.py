@@ -1,0 +1,56 @@
+"""Files that only their owner may read, and that are whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+FOLDER_MODE = 0o700
+FILE_MODE = 0o600
+
+
+def make_folder(folder: Path) -> Path:
+    """Make a folder and those above it, each for its owner only."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        with suppress(FileExistsError):
+            folder.mkdir(mode=FOLDER_MODE)
+    return folder
+
+
+@contextmanager
+def replacing(target: Path, mode: int = FILE_MODE) -> Iterator[Path]:
+    """Give a temporary path beside `target`; on success it becomes `target` at once, else nothing changes.
+
+    The temporary name begins with a dot and ends in `.tmp`: the next run sweeps what a killed one left.
+    """
+    make_folder(target.parent)
+    temporary = target.with_name(f".{target.name}.{uuid4().hex[:8]}.tmp")
+    try:
+        yield temporary
+        temporary.chmod(mode)
+        sync(temporary)
+        temporary.replace(target)
+        sync(target.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(target: Path, content: Any) -> None:
+    """Write a small JSON file, whole or not at all."""
+    with replacing(target) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def sync(path: Path) -> None:
+    """Have a file's content, or a folder's names, reach the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,59 @@
+"""Where things are. The environment is read here and nowhere else, and only when asked."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The landing folder and the lakehouse's own folder, and every path below them."""
+
+    landing: Path
+    home: Path
+
+    @classmethod
+    def from_environment(cls, landing: Path | str | None = None, home: Path | str | None = None) -> Settings:
+        """Read `CLAIMS_LANDING` and `CLAIMS_HOME`; an argument, where given, goes first."""
+        return cls(
+            landing=Path(landing or os.environ.get("CLAIMS_LANDING") or "data/landing").absolute(),
+            home=Path(home or os.environ.get("CLAIMS_HOME") or "data/lakehouse").absolute(),
+        )
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file that the one writer owns: a cache of what lies on disk beside it."""
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def published(self) -> Path:
+        """The DuckDB file that readers open."""
+        return self.home / "published" / "claims.duckdb"
+
+    @property
+    def temporary(self) -> Path:
+        """Where spilled and half-written data lies; swept by the next run."""
+        return self.home / "tmp"
+
+    @property
+    def dagster_home(self) -> Path:
+        """`DAGSTER_HOME`, by default a folder of the lakehouse."""
+        return Path(os.environ.get("DAGSTER_HOME") or self.home / "dagster").absolute()
+
+    def delivery_folder(self, feed: str, delivery: str) -> Path:
+        """The folder of a delivery's raw contents and its journal."""
+        return self.home / "raw" / feed / delivery
+
+    def raw(self, feed: str, delivery: str, fingerprint: str) -> Path:
+        """A delivery's content as text, one row a landed record."""
+        return self.delivery_folder(feed, delivery) / f"{fingerprint}.parquet"
+
+    def validated(self, feed: str, delivery: str, fingerprint: str) -> Path:
+        """The typed rows of a content that passed verification."""
+        return self.home / "validated" / feed / delivery / f"{fingerprint}.parquet"
+
+    def issues(self, feed: str, delivery: str, fingerprint: str) -> Path:
+        """The findings of a content's verification."""
+        return self.home / "issues" / feed / delivery / f"{fingerprint}.parquet"
