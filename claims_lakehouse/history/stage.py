@@ -1,0 +1,59 @@
+"""Bring the warehouse to what a delivery's journal says of it: applied, retracted, or failed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from claims_lakehouse.contracts import Feed
+from claims_lakehouse.errors import UsageError
+from claims_lakehouse.history.apply import Application, Applied, Content, apply_delivery
+from claims_lakehouse.history.ledger import write_failure
+from claims_lakehouse.landing.journal import DeliveryState, Event, Journal
+from claims_lakehouse.settings import Settings
+from claims_lakehouse.validation.stage import read_verification
+from claims_lakehouse.warehouse.connection import open_warehouse, transaction
+
+
+def bring_up_to_date(settings: Settings, feed: Feed, delivery: str, run_id: str | None = None) -> Applied:
+    """Apply the delivery's content as its journal has it; AuditFailed (nothing changed) where that breaks a law."""
+    journal = Journal(settings, feed.name, delivery)
+    state = journal.state()
+    if state is None or state.content is None:
+        raise UsageError(f"Feed '{feed.name}' has no delivery '{delivery}' that could be read.")
+    now = datetime.now(UTC).replace(tzinfo=None)
+    application = Application(
+        feed=feed,
+        delivery=delivery,
+        received_at=state.received_at,
+        recorded_at=state.recorded_at or now,
+        content=content_of(settings, feed, delivery, state),
+        status="retracted" if state.is_retracted else "applied",
+        error=state.failure,
+        run_id=run_id,
+    )
+
+    def announce() -> list[Event]:
+        if application.status == "applied" and state.applied != state.content:
+            journal.append("applied", at=now, fingerprint=state.content, run_id=run_id)
+        return journal.events()
+
+    with open_warehouse(settings) as con:
+        return apply_delivery(con, application, announce, loaded_at=now)
+
+
+def content_of(settings: Settings, feed: Feed, delivery: str, state: DeliveryState) -> Content:
+    """The validated content that the journal names."""
+    assert state.content is not None  # noqa: S101
+    validated = settings.validated(feed.name, delivery, state.content)
+    issues = settings.issues(feed.name, delivery, state.content)
+    return Content(state.content, validated, issues, read_verification(validated))
+
+
+def record_failure(settings: Settings, feed: Feed, delivery: str, run_id: str | None = None) -> None:
+    """Have the ledger say why the content that landed last is not in the tables; what was applied stays."""
+    journal = Journal(settings, feed.name, delivery)
+    state = journal.state()
+    if state is None or state.failure is None:
+        return
+    with open_warehouse(settings) as con, transaction(con):
+        write_failure(con, feed.name, delivery, state, journal.events(), run_id)

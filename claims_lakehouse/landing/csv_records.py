@@ -1,0 +1,189 @@
+r"""The grammar of CSV, exactly: where a record ends, what its fields are, what makes it malformed. No I/O, no Arrow.
+
+RFC 4180 made precise: comma; LF or CRLF outside quotes ends a record, a lone CR is data; a field is quoted only
+if its first character is `"`, and `""` in it is a quote. Text after a closing quote makes the record malformed,
+and runs on as unquoted text, so that the next line is read normally.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import polars as pl
+import pyarrow as pa
+
+from claims_lakehouse.landing.header import NOT_UTF8
+
+AFTER_QUOTE = "text after a closing quote"
+
+_QUOTED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
+_FIELD = rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^",\r\n][^,\r\n]*+)?+'
+_PLAIN_RECORD = re.compile(_FIELD + rb"(?:," + _FIELD + rb")*+\r?\n")
+_COMMA, _LF, _CR, _QUOTE = b',\n\r"'
+
+
+class Record(NamedTuple):
+    """One record: its text ends at `end`, the next begins at `following`."""
+
+    end: int
+    following: int
+    fields: list[bytes]
+    text_after_quote: bool
+
+
+class Unfinished(NamedTuple):
+    """A record that goes on beyond the data; `quote` is where the quote that it stands in opened."""
+
+    quote: int | None
+
+
+class Fault(NamedTuple):
+    """What a placeholder in a rewritten block stands for."""
+
+    text: str
+    reason: str
+
+
+class Rewritten(NamedTuple):
+    """A block in which each malformed record that Arrow would not see as such became a placeholder line."""
+
+    text: bytes
+    consumed: int
+    faults: list[Fault]
+
+
+def fields_instead(found: int, expected: int) -> str:
+    """The reason given for a record of the wrong number of fields."""
+    return f"{found} field{'s' if found != 1 else ''} instead of {expected}"
+
+
+def scan_record(data: bytes, start: int, final: bool, most: int | None = None) -> Record | Unfinished:
+    """Read the record that begins at `start`; `final` says that nothing follows the data.
+
+    With `most`, stop as soon as there are more fields than that, wherever the record ends.
+    """
+    fields: list[bytes] = []
+    text_after_quote = False
+    line_end = -1
+    while True:
+        rest = start
+        if data[start : start + 1] == b'"':
+            quoted = _QUOTED.match(data, start)
+            if quoted is None:
+                return Unfinished(start)
+            rest = quoted.end()
+        if line_end < rest:
+            line_end = data.find(b"\n", rest)
+            if line_end < 0:
+                line_end = len(data)
+        comma = data.find(b",", rest, line_end)
+        end = following = comma
+        if comma < 0:
+            if line_end == len(data) and not final:
+                return Unfinished(None)
+            end, following = line_end, min(line_end + 1, len(data))
+            if following > line_end > rest and data[line_end - 1] == _CR:
+                end -= 1
+        if rest == start:
+            fields.append(data[start:end])
+        else:
+            text_after_quote = text_after_quote or rest < end
+            fields.append(data[start + 1 : rest - 1].replace(b'""', b'"') + data[rest:end])
+        if comma < 0 or (most is not None and len(fields) > most):
+            return Record(end, following, fields, text_after_quote)
+        start = comma + 1
+
+
+def clean_end(data: bytes, final: bool) -> int:
+    """How far the data is whole records that Arrow reads as this grammar does; 0 where that cannot be said."""
+    end = len(data) if final else data.rfind(b"\n") + 1
+    if b'"' in data:
+        end = _quoted_end(data, end, final)
+    if b"\r" in data and data.count(b"\r", 0, end) != data.count(b"\r\n", 0, end):
+        return 0
+    return end if data.isascii() or is_utf8(data, end) else 0
+
+
+def _quoted_end(data: bytes, end: int, final: bool) -> int:
+    """The last end of a record, if all quotes open at a field's start and close at its end; else 0.
+
+    A quote beside a quote is `""` within a field: the one before it closed, the one after it opens again.
+    """
+    octets = _octets(data)
+    quotes = (octets == _QUOTE).arg_true()
+    before = octets.gather(quotes.gather_every(2, 0 if quotes[0] else 2) - 1)
+    closing = quotes.gather_every(2, 1)
+    if len(closing) and closing[-1] + 1 == len(data):
+        closing = closing[:-1]
+    after = octets.gather(closing + 1)
+    if not before.is_in([_COMMA, _LF, _QUOTE]).all() or not after.is_in([_COMMA, _LF, _CR, _QUOTE]).all():
+        return 0
+    if final:
+        return 0 if len(quotes) % 2 else end
+    if quotes.search_sorted(end) % 2 == 0:
+        return end
+    lines = (octets == _LF).arg_true()
+    outside = lines.filter(quotes.search_sorted(lines) % 2 == 0)
+    return int(outside[-1]) + 1 if len(outside) else 0
+
+
+def _octets(data: bytes) -> pl.Series:
+    return pl.Series(pa.Array.from_buffers(pa.uint8(), len(data), [None, pa.py_buffer(data)]))
+
+
+def is_utf8(data: bytes, end: int) -> bool:
+    """Whether the bytes up to `end` are UTF-8; neither copies nor decodes them."""
+    offsets = pa.array([0, end], pa.int32()).buffers()[1]
+    try:
+        pa.StringArray.from_buffers(1, offsets, pa.py_buffer(data)).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def rewrite(data: bytes, final: bool, width: int, placeholder: bytes) -> Rewritten:
+    """Rewrite a block that is not clean so that Arrow reads it as this grammar does, record for record.
+
+    `placeholder` must be a line of other than `width` fields that the data cannot hold.
+    """
+    kept: list[bytes] = []
+    faults: list[Fault] = []
+    position = copied = 0
+    while position < len(data):
+        plain = _PLAIN_RECORD.match(data, position) if width > 1 else None
+        if plain and (plain[0].isascii() or _decodes(plain[0])):
+            position = plain.end()
+            continue
+        record = scan_record(data, position, final)
+        if isinstance(record, Unfinished):
+            break
+        kept.append(data[copied:position])
+        text = data[position : record.end]
+        reason = _fault(record, text, width)
+        if reason:
+            kept.append(placeholder + b"\n")
+            faults.append(Fault(text.decode("utf-8", "backslashreplace"), reason))
+        elif text.decode("utf-8").strip():
+            kept.append(b",".join(b'"' + field.replace(b'"', b'""') + b'"' for field in record.fields) + b"\n")
+        position = copied = record.following
+    kept.append(data[copied:position])
+    return Rewritten(b"".join(kept), position, faults)
+
+
+def _fault(record: Record, text: bytes, width: int) -> str | None:
+    if not _decodes(text):
+        return NOT_UTF8
+    if record.text_after_quote:
+        return AFTER_QUOTE
+    if len(record.fields) != width and text.decode("utf-8").strip():
+        return fields_instead(len(record.fields), width)
+    return None
+
+
+def _decodes(text: bytes) -> bool:
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

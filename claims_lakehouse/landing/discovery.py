@@ -1,0 +1,154 @@
+"""Which deliveries lie in the landing folder, by name alone. Reads names, never content.
+
+`<feed>/<delivery>.<ext>`, `<feed>/<delivery>/<part>.<ext>` or flat `<feed>_<delivery>.<ext>`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from claims_lakehouse.contracts import FEEDS, Feed
+from claims_lakehouse.errors import UnplaceableFile, UnreadableFile, UsageError
+
+EXTENSIONS = (".parquet", ".csv", ".csv.gz")
+DELIVERY_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+KEY_RULE = "a delivery key of 1 to 100 letters, digits, '_', '.' or '-', beginning with a letter or digit, without '..'"
+_README = "README.md"
+
+
+@dataclass(frozen=True)
+class LandedDelivery:
+    """One delivery in the landing folder: its part files in byte order of their names.
+
+    `problem` is what keeps it from being read at all (two files for one delivery, a folder for a file).
+    """
+
+    feed: Feed
+    delivery: str
+    parts: tuple[Path, ...]
+    problem: UnreadableFile | None = None
+
+
+class Discovered(NamedTuple):
+    """What lies in the landing folder, and what in it belongs to no delivery."""
+
+    deliveries: list[LandedDelivery]
+    unplaceable: list[UnplaceableFile]
+
+
+def is_delivery_key(text: str) -> bool:
+    """Whether a text can be a delivery's key."""
+    return DELIVERY_KEY.fullmatch(text) is not None and ".." not in text
+
+
+def check_delivery_key(text: str) -> str:
+    """The key itself; UsageError where it is none."""
+    if not is_delivery_key(text):
+        raise UsageError(f"{shown(text)} is not {KEY_RULE}.")
+    return text
+
+
+def shown(name: str) -> str:
+    """A name from outside as it may be printed: quoted, one line, bounded."""
+    text = name.encode("utf-8", "backslashreplace").decode()
+    return repr(text if len(text) <= 120 else text[:117] + "...")
+
+
+def discover(landing: Path, feeds: Iterable[Feed] = FEEDS) -> Discovered:
+    """Every delivery under `landing`, in the order of feeds and keys; UsageError where there is no such folder."""
+    if not landing.is_dir():
+        raise UsageError(f"There is no landing folder {landing}.")
+    by_name = {feed.name: feed for feed in feeds}
+    found: dict[tuple[str, str], LandedDelivery] = {}
+    unplaceable: list[UnplaceableFile] = []
+    for entry in _entries(landing):
+        if entry.is_dir() and entry.name in by_name:
+            candidates = [(by_name[entry.name], inner, inner.name) for inner in _entries(Path(entry.path))]
+        else:
+            feed, rest = _flat(entry, by_name)
+            if feed is None:
+                if not (entry.name == _README and entry.is_file()):
+                    unplaceable.append(_unknown_feed(entry, by_name))
+                continue
+            candidates = [(feed, entry, rest)]
+        for feed, inner, name in candidates:
+            placed = _place(feed, inner, name, landing)
+            if isinstance(placed, UnplaceableFile):
+                unplaceable.append(placed)
+            elif placed is not None:
+                key = (feed.name, placed.delivery)
+                found[key] = _two_for_one(found[key], placed, landing) if key in found else placed
+    order = {name: place for place, name in enumerate(by_name)}
+    return Discovered(
+        sorted(found.values(), key=lambda landed: (order[landed.feed.name], landed.delivery)), unplaceable
+    )
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """The entries of a folder in byte order of their names, less those still being written."""
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: os.fsencode(entry.name)):
+            if not (entry.name.startswith((".", "_")) or entry.name.endswith((".tmp", ".part"))):
+                yield entry
+
+
+def _extension(name: str) -> str | None:
+    return next((ext for ext in sorted(EXTENSIONS, key=len, reverse=True) if name.lower().endswith(ext)), None)
+
+
+def _flat(entry: os.DirEntry[str], feeds: dict[str, Feed]) -> tuple[Feed | None, str]:
+    for name in sorted(feeds, key=len, reverse=True):
+        if entry.name.startswith(name + "_"):
+            return feeds[name], entry.name[len(name) + 1 :]
+    return None, ""
+
+
+def _unknown_feed(entry: os.DirEntry[str], feeds: dict[str, Feed]) -> UnplaceableFile:
+    kind = "folder" if entry.is_dir() else "file"
+    return UnplaceableFile(
+        f"{shown(entry.name)}: found a {kind} of no known feed; expected one of {', '.join(feeds)}, "
+        f"as <feed>/<delivery>.<ext> or <feed>_<delivery>.<ext>."
+    )
+
+
+def _place(
+    feed: Feed, entry: os.DirEntry[str], name: str, landing: Path
+) -> LandedDelivery | UnplaceableFile | None:
+    """The delivery that an entry is, given its name without the feed's; None for a folder still empty."""
+    place = shown(str(Path(entry.path).relative_to(landing)))
+    extension = _extension(name)
+    key = name[: -len(extension)] if extension else name
+    if not is_delivery_key(key):
+        return UnplaceableFile(f"{place}: found no readable delivery key; expected {KEY_RULE}.")
+    path = Path(entry.path)
+    if not entry.is_dir():
+        if extension is None:
+            return UnplaceableFile(f"{place}: found an unknown kind of file; expected {' or '.join(EXTENSIONS)}.")
+        return LandedDelivery(feed, key, (path,))
+    if extension is not None:
+        return LandedDelivery(feed, key, (path,), UnreadableFile(place, "a folder", "a file, by its name"))
+    parts = list(_entries(path))
+    for part in parts:
+        if part.is_dir() or _extension(part.name) is None:
+            found = "a folder" if part.is_dir() else "an unknown kind of file"
+            problem = UnreadableFile(
+                shown(f"{path.relative_to(landing)}/{part.name}"), found, f"part files, {' or '.join(EXTENSIONS)}"
+            )
+            return LandedDelivery(feed, key, (Path(part.path),), problem)
+    return LandedDelivery(feed, key, tuple(Path(part.path) for part in parts)) if parts else None
+
+
+def _two_for_one(first: LandedDelivery, second: LandedDelivery, landing: Path) -> LandedDelivery:
+    names = [
+        shown(str((landed.parts[0] if len(landed.parts) == 1 else landed.parts[0].parent).relative_to(landing)))
+        for landed in (first, second)
+    ]
+    problem = UnreadableFile(
+        names[1], f"a second file for delivery '{first.delivery}' of {first.feed.name}, beside {names[0]}", "one"
+    )
+    return replace(first, parts=first.parts + second.parts, problem=problem)

@@ -1,0 +1,118 @@
+"""What both readers share: a landed file's place, its header matched to a feed, the batch they give. Reads no rows."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from claims_lakehouse.contracts.feed import Feed
+from claims_lakehouse.errors import UnreadableFile
+
+#: The columns that the raw file adds to the source's; no column of a source goes under these names there.
+ROW_NUMBER, MALFORMED, MALFORMED_REASON = "row_number", "malformed", "malformed_reason"
+
+MAX_COLUMNS = 1_000
+NOT_UTF8 = "bytes that are not UTF-8"
+
+
+class Header(NamedTuple):
+    """A file's columns in the file's order, under the names that the raw file gives them."""
+
+    names: tuple[str, ...]
+    unexpected: tuple[str, ...]
+
+
+class Malformed(NamedTuple):
+    """A record that could not be read; `ordinal` counts all records of its batch from 1."""
+
+    ordinal: int
+    text: str
+    reason: str
+
+
+class Batch(NamedTuple):
+    """Some records: `rows` is an Arrow table of text with the header's names, and `malformed` is what it lacks.
+
+    Empty text is null in it.
+    """
+
+    rows: Any
+    malformed: Sequence[Malformed]
+
+
+def place_of(path: Path, landing: Path) -> str:
+    """A file's name relative to the landing folder, fit to be shown."""
+    with suppress(ValueError):
+        path = path.relative_to(landing)
+    return path.as_posix().encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def require_regular(path: Path, place: str) -> None:
+    """Refuse what is not a regular file, without opening it: a FIFO would block for ever."""
+    try:
+        mode = path.stat().st_mode
+    except PermissionError:
+        raise no_permission(place) from None
+    if stat.S_ISDIR(mode):
+        raise UnreadableFile(place, "a folder", "a file")
+    if not stat.S_ISREG(mode):
+        raise UnreadableFile(place, "a pipe, socket or device", "a regular file")
+
+
+def no_permission(place: str) -> UnreadableFile:
+    """The error of a file that may not be read."""
+    return UnreadableFile(place, "no permission to read it", "a file that the lakehouse may read")
+
+
+def shown(names: Sequence[str]) -> str:
+    """A few column names for an error message, none of them long."""
+    listed = ", ".join(f"'{name if len(name) <= 60 else name[:59] + '…'}'" for name in names[:10])
+    return listed + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
+def match_header(feed: Feed, sent: Sequence[str], place: str) -> Header:
+    """Match the names that a file's header gives to a feed's columns, without regard to case, order or outer space.
+
+    Missing columns are looked for first: until the feed's columns are there, the line may be a row of a file
+    without a header, and nothing in it may be shown.
+
+    Raises:
+        UnreadableFile: Columns are missing, too many, or named twice.
+    """
+    if len(sent) > MAX_COLUMNS:
+        raise too_many_columns(place)
+    expected = {column.name.casefold(): column.name for column in feed.columns}
+    folded = [name.strip().casefold() for name in sent]
+    missing = [name for fold, name in expected.items() if fold not in folded]
+    if missing:
+        count = f"{len(expected) - len(missing)} of {len(expected)} columns"
+        raise UnreadableFile(
+            place, f"{count}, without {shown(missing)}", f"a header with all columns of the feed '{feed.name}'"
+        )
+    twice = [name for name in dict.fromkeys(folded) if name and folded.count(name) > 1]
+    if twice:
+        raise UnreadableFile(place, f"a header that names {shown(twice)} twice", "each column once")
+
+    taken = {ROW_NUMBER, MALFORMED, MALFORMED_REASON, *(name.strip().lower() for name in sent if name.strip())}
+    names, unexpected = [], []
+    for position, (name, fold) in enumerate(zip(sent, folded, strict=True), start=1):
+        if fold in expected:
+            names.append(expected[fold])
+            continue
+        own = name.strip().lower()
+        if own in ("", ROW_NUMBER, MALFORMED, MALFORMED_REASON):
+            own = own + "_" if own else f"unnamed_{position}"
+            while own in taken:
+                own += "_"
+            taken.add(own)
+        names.append(own)
+        unexpected.append(own)
+    return Header(tuple(names), tuple(unexpected))
+
+
+def too_many_columns(place: str) -> UnreadableFile:
+    """The error of a header that nobody can have meant."""
+    return UnreadableFile(place, f"a header of more than {MAX_COLUMNS:,} columns", "the columns of its feed")

@@ -1,0 +1,163 @@
+"""A delivery's journal: everything that ever happened to it, one JSON line an event, beside its raw contents.
+
+The journal is the truth; the warehouse's `delivery_log` is a copy. What is applied follows from it alone: the
+last content that landed well, unless that content is retracted. An event is written before what it announces
+is committed, so that a rebuild never knows less than the warehouse did.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from claims_lakehouse.files import FILE_MODE, make_folder
+from claims_lakehouse.landing.received import received_at
+from claims_lakehouse.settings import Settings
+
+Happening = Literal["received", "landed", "failed", "applied", "replaced", "held", "released", "retracted", "reinstated"]
+_NAME = "journal.jsonl"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened to a delivery.
+
+    `at` and `received_at` are naive UTC; `detail` is an error or a count, never a value of a row.
+    """
+
+    at: datetime
+    event: Happening
+    fingerprint: str | None = None
+    who: str | None = None
+    why: str | None = None
+    run_id: str | None = None
+    detail: str | None = None
+    received_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class DeliveryState:
+    """What a delivery's journal amounts to.
+
+    Attributes:
+        received_at: When it was received; written down once.
+        recorded_at: When it was first applied; None if never.
+        content: The fingerprint of the last content that landed well; None if none did.
+        failure: Why the content that landed last failed; None if it did not.
+        failed_content: The fingerprint of that content, where it could be read at all.
+        applied: The fingerprint applied last.
+        retracted: The contents that are retracted.
+        released: The contents that a person released from being held.
+    """
+
+    received_at: datetime
+    recorded_at: datetime | None = None
+    content: str | None = None
+    failure: str | None = None
+    failed_content: str | None = None
+    applied: str | None = None
+    retracted: frozenset[str] = frozenset()
+    released: frozenset[str] = frozenset()
+
+    @property
+    def is_retracted(self) -> bool:
+        """Whether the content that would be applied is retracted."""
+        return self.content in self.retracted
+
+
+def state_of(events: Iterable[Event]) -> DeliveryState | None:
+    """What the events amount to; None where the delivery was never received."""
+    known: dict[str, Any] = {}
+    retracted: set[str] = set()
+    released: set[str] = set()
+    for event in events:
+        match event.event:
+            case "received":
+                known.setdefault("received_at", event.received_at)
+            case "landed" | "replaced":
+                known |= {"content": event.fingerprint, "failure": None, "failed_content": None}
+            case "failed":
+                known |= {"failure": event.detail, "failed_content": event.fingerprint}
+            case "applied":
+                known.setdefault("recorded_at", event.at)
+                known["applied"] = event.fingerprint
+            case "retracted" if event.fingerprint:
+                retracted.add(event.fingerprint)
+            case "reinstated" if event.fingerprint:
+                retracted.discard(event.fingerprint)
+            case "released" if event.fingerprint:
+                released.add(event.fingerprint)
+            case _:
+                pass
+    if "received_at" not in known:
+        return None
+    return DeliveryState(**known, retracted=frozenset(retracted), released=frozenset(released))
+
+
+class Journal:
+    """The journal of one delivery."""
+
+    def __init__(self, settings: Settings, feed: str, delivery: str) -> None:
+        self._path = settings.delivery_folder(feed, delivery) / _NAME
+
+    def events(self) -> list[Event]:
+        """Everything that happened, in order; a line cut short by a kill never happened."""
+        try:
+            lines = self._path.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return []
+        return [event for line in lines if (event := _parsed(line))]
+
+    def state(self) -> DeliveryState | None:
+        """What the journal amounts to; None where the delivery was never received."""
+        return state_of(self.events())
+
+    def receive(self, delivery: str, parts: Iterable[Path]) -> DeliveryState:
+        """The delivery's state; the first time, what its key or files say of `received_at` is written down."""
+        state = self.state()
+        if state is None:
+            modified = max((part.lstat().st_mtime for part in parts), default=0.0)
+            moment = datetime.fromtimestamp(modified, UTC).replace(tzinfo=None)
+            self.append("received", received_at=received_at(delivery, moment))
+            state = self.state()
+        assert state is not None  # noqa: S101
+        return state
+
+    def append(self, event: Happening, at: datetime | None = None, **details: Any) -> Event:
+        """Write an event down, by default as of now (naive UTC); it is on disk when this returns."""
+        entry = Event(at=at or datetime.now(UTC).replace(tzinfo=None), event=event, **details)
+        record = {name: value for name, value in vars(entry).items() if value is not None}
+        line = json.dumps(record, default=datetime.isoformat).encode() + b"\n"
+        make_folder(self._path.parent)
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, FILE_MODE)
+        try:
+            size = os.fstat(handle).st_size
+            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+            os.write(handle, b"\n" + line if torn else line)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        return entry
+
+
+def journaled_deliveries(settings: Settings, feed: str) -> Iterator[str]:
+    """The keys of every delivery of a feed that was ever received, in byte order."""
+    folder = settings.home / "raw" / feed
+    if folder.is_dir():
+        yield from sorted(entry.name for entry in os.scandir(folder) if (Path(entry.path) / _NAME).exists())
+
+
+def _parsed(line: bytes) -> Event | None:
+    try:
+        record = json.loads(line)
+        for name in ("at", "received_at"):
+            if name in record:
+                record[name] = datetime.fromisoformat(record[name])
+        return Event(**record)
+    except (ValueError, TypeError):
+        return None

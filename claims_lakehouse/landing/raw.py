@@ -1,0 +1,198 @@
+"""A delivery's content as text: one Parquet row a landed record, the same whatever kind of file brought it."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+from pyarrow import compute, parquet
+
+from claims_lakehouse.contracts.feed import Feed
+from claims_lakehouse.errors import UnreadableFile
+from claims_lakehouse.files import replacing
+from claims_lakehouse.landing.csv_reader import csv_batches, csv_header
+from claims_lakehouse.landing.header import (
+    MALFORMED,
+    MALFORMED_REASON,
+    ROW_NUMBER,
+    Batch,
+    Header,
+    place_of,
+)
+from claims_lakehouse.landing.parquet_reader import parquet_batches, parquet_header
+
+ROW_GROUP_ROWS = 128 << 10
+ROW_GROUP_BYTES = 64 << 20
+METADATA_KEY = b"claims_lakehouse"
+
+
+class RawPart(NamedTuple):
+    """One landed file of a delivery, relative to the landing folder; its records are `rows` from `first_row` on."""
+
+    name: str
+    first_row: int
+    rows: int
+
+
+class RawSummary(NamedTuple):
+    """What a raw file holds."""
+
+    rows_landed: int
+    rows_malformed: int
+    parts: tuple[RawPart, ...]
+    unexpected_columns: tuple[str, ...]
+
+
+def write_raw(
+    feed: Feed,
+    delivery: str,
+    fingerprint: str,
+    parts: Sequence[Path],
+    landing: Path,
+    target: Path,
+    progress: Callable[[int], None] | None = None,
+) -> RawSummary:
+    """Write a delivery's files as one Parquet file of text, whole or not at all.
+
+    Its columns: `row_number`, the feed's in the contract's order, those that the contract does not know, then
+    `malformed` and `malformed_reason`. Empty text is null.
+
+    Args:
+        feed: The feed of the delivery.
+        delivery: The delivery's key.
+        fingerprint: The content's fingerprint.
+        parts: The files, in the order in which their rows are counted.
+        landing: The landing folder.
+        target: The file to write.
+        progress: Called with the number of rows landed so far.
+
+    Raises:
+        UnreadableFile: A file cannot be read; `target` stays as it was.
+    """
+    unexpected = tuple(dict.fromkeys(name for part in parts for name in _header(feed, part, landing).unexpected))
+    schema = raw_schema(feed, unexpected)
+    landed = malformed = 0
+    read: list[RawPart] = []
+    with replacing(target) as temporary, _RowGroups(temporary, schema) as groups:
+        for part in parts:
+            place, before = place_of(part, landing), landed
+            for batch in _batches(feed, part, landing):
+                groups.add(_rows(batch, landed + 1, schema, place))
+                landed += batch.rows.num_rows + len(batch.malformed)
+                malformed += len(batch.malformed)
+                if progress:
+                    progress(landed)
+            read.append(RawPart(place, before + 1, landed - before))
+        summary = RawSummary(landed, malformed, tuple(read), unexpected)
+        groups.finish({"feed": feed.name, "delivery": delivery, "fingerprint": fingerprint, **summary._asdict()})
+    return summary
+
+
+def read_summary(path: Path) -> RawSummary:
+    """Read what a raw file says it holds, from its footer alone."""
+    found = json.loads(parquet.read_metadata(path).metadata[METADATA_KEY])
+    return RawSummary(
+        found["rows_landed"],
+        found["rows_malformed"],
+        tuple(RawPart(*part) for part in found["parts"]),
+        tuple(found["unexpected_columns"]),
+    )
+
+
+def raw_schema(feed: Feed, unexpected: Sequence[str] = ()) -> Any:
+    """The Arrow schema of a feed's raw files."""
+    text = [*(column.name for column in feed.columns), *unexpected, MALFORMED, MALFORMED_REASON]
+    return pa.schema([pa.field(ROW_NUMBER, pa.int64(), nullable=False), *((name, pa.string()) for name in text)])
+
+
+def _is_parquet(part: Path) -> bool:
+    return part.suffix.lower() == ".parquet"
+
+
+def _header(feed: Feed, part: Path, landing: Path) -> Header:
+    return (parquet_header if _is_parquet(part) else csv_header)(feed, part, landing)
+
+
+def _batches(feed: Feed, part: Path, landing: Path) -> Iterator[Batch]:
+    return (parquet_batches if _is_parquet(part) else csv_batches)(feed, part, landing)
+
+
+def _rows(batch: Batch, first: int, schema: Any, place: str) -> Any:
+    """A batch under the raw file's schema: its good rows, then its malformed ones."""
+    if not set(batch.rows.column_names) <= set(schema.names):
+        raise UnreadableFile(place, "a header that changed while the file was read", "a file that stays as it is")
+    ordinals = pa.array([first + bad.ordinal - 1 for bad in batch.malformed], pa.int64())
+    good = pa.arange(first, first + batch.rows.num_rows + len(ordinals))
+    if len(ordinals):
+        good = good.filter(compute.invert(compute.is_in(good, ordinals)))
+    known = {ROW_NUMBER: good, **dict(zip(batch.rows.column_names, batch.rows.columns, strict=True))}
+    rows = _table(known, schema)
+    if not len(ordinals):
+        return rows
+    known = {
+        ROW_NUMBER: ordinals,
+        MALFORMED: pa.array([bad.text for bad in batch.malformed], pa.string()),
+        MALFORMED_REASON: pa.array([bad.reason for bad in batch.malformed], pa.string()),
+    }
+    return pa.concat_tables([rows, _table(known, schema)])
+
+
+def _table(known: dict[str, Any], schema: Any) -> Any:
+    count = len(known[ROW_NUMBER])
+    return pa.table(
+        [known[field.name] if field.name in known else pa.nulls(count, field.type) for field in schema], schema=schema
+    )
+
+
+class _RowGroups:
+    """Writes tables as row groups of a Parquet file in a thread of its own, while the caller reads on."""
+
+    def __init__(self, path: Path, schema: Any) -> None:
+        self._writer = parquet.ParquetWriter(
+            path,
+            schema,
+            compression="lz4",
+            use_dictionary=[name for name in schema.names if name != ROW_NUMBER],
+            write_statistics=[ROW_NUMBER],
+            store_schema=False,
+        )
+        self._gathered: list[Any] = []
+        self._pending: deque[Future[None]] = deque()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="raw")
+
+    def __enter__(self) -> _RowGroups:
+        return self
+
+    def add(self, rows: Any) -> None:
+        """Take rows over; waits while too much is unwritten."""
+        self._gathered.append(rows)
+        count = sum(table.num_rows for table in self._gathered)
+        if count >= ROW_GROUP_ROWS or sum(table.nbytes for table in self._gathered) >= ROW_GROUP_BYTES:
+            self._flush()
+
+    def finish(self, metadata: dict[str, Any]) -> None:
+        """Write what is left, and the metadata."""
+        self._flush()
+        while self._pending:
+            self._pending.popleft().result()
+        self._writer.add_key_value_metadata({METADATA_KEY: json.dumps(metadata)})
+
+    def _flush(self) -> None:
+        if self._gathered:
+            self._pending.append(self._thread.submit(self._write, self._gathered))
+            self._gathered = []
+        if len(self._pending) > 2:
+            self._pending.popleft().result()
+
+    def _write(self, tables: list[Any]) -> None:
+        table = pa.concat_tables(tables)
+        self._writer.write_table(table, row_group_size=table.num_rows)
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=True)
+        self._writer.close()

@@ -1,0 +1,68 @@
+"""Take a landed delivery's content up as raw text, and write down in its journal what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from claims_lakehouse.errors import DeliveryError, UnreadableFile
+from claims_lakehouse.landing.discovery import LandedDelivery
+from claims_lakehouse.landing.fingerprint import Fingerprints, file_stat
+from claims_lakehouse.landing.journal import Journal
+from claims_lakehouse.landing.raw import RawSummary, read_summary, write_raw
+from claims_lakehouse.settings import Settings
+
+
+class Landed(NamedTuple):
+    """A content that was taken up: its fingerprint, and what its raw file holds."""
+
+    fingerprint: str
+    summary: RawSummary
+
+
+def fingerprints(settings: Settings) -> Fingerprints:
+    """The fingerprints of the landing folder's files, as far as they are known."""
+    return Fingerprints(settings.landing, settings.home / "fingerprints.json")
+
+
+def land_delivery(
+    settings: Settings,
+    landed: LandedDelivery,
+    known: Fingerprints,
+    run_id: str | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Landed:
+    """Write the delivery's raw file, if its content is not there yet; DeliveryError where it cannot be read.
+
+    Either way the journal says so. A content that was taken up before is not read again.
+    """
+    feed, delivery = landed.feed.name, landed.delivery
+    journal = Journal(settings, feed, delivery)
+    state = journal.receive(delivery, landed.parts)
+    fingerprint: str | None = None
+    try:
+        if landed.problem is not None:
+            raise landed.problem
+        fingerprint = known.of(landed.parts)
+        target = settings.raw(feed, delivery, fingerprint)
+        if target.exists():
+            summary = read_summary(target)
+        else:
+            before = _look(landed, settings)
+            summary = write_raw(landed.feed, delivery, fingerprint, landed.parts, settings.landing, target, progress)
+            if _look(landed, settings) != before:
+                target.unlink()
+                raise UnreadableFile(f"{feed}, delivery {delivery}", "a file that changed while it was read", "one at rest")
+    except DeliveryError as error:
+        if (state.failure, state.failed_content) != (str(error), fingerprint):
+            journal.append("failed", fingerprint=fingerprint, detail=str(error), run_id=run_id)
+        raise
+    if state.content != fingerprint or state.failure is not None:
+        event = "replaced" if state.content not in (None, fingerprint) else "landed"
+        journal.append(event, fingerprint=fingerprint, run_id=run_id)
+    return Landed(fingerprint, summary)
+
+
+def _look(landed: LandedDelivery, settings: Settings) -> list[tuple[int, int, int]]:
+    stats = [file_stat(part, settings.landing) for part in landed.parts]
+    return [(status.st_size, status.st_mtime_ns, status.st_ino) for status in stats]

@@ -1,0 +1,29 @@
+-- delivery: one row is one delivery as it stands; versions and restatements are counted as they are now.
+CREATE OR REPLACE VIEW delivery AS
+WITH added AS ({versions_by_delivery}),
+restated AS ({restated_by_delivery})
+SELECT feed, delivery, received_at, fingerprint,
+       rows_landed, rows_malformed, rows_quarantined, rows_duplicate, rows_valid,
+       CASE WHEN rows_landed IS NOT NULL THEN coalesce(added.n, 0) END AS versions_added,
+       CASE WHEN rows_landed IS NOT NULL THEN coalesce(restated.n, 0) END AS rows_restated,
+       status, error, run_id, loaded_at
+FROM internal.ledger
+LEFT JOIN added USING (feed, delivery)
+LEFT JOIN restated USING (feed, delivery);
+
+-- iteration: one row is the deliveries of all feeds that share a key; each feed's column holds its delivery's status.
+CREATE OR REPLACE VIEW iteration AS
+SELECT delivery AS iteration, min(received_at) AS received_at, {status_by_feed},
+       CAST(sum(rows_landed) AS BIGINT) AS rows_landed, CAST(sum(rows_malformed) AS BIGINT) AS rows_malformed,
+       CAST(sum(rows_quarantined) AS BIGINT) AS rows_quarantined, CAST(sum(rows_duplicate) AS BIGINT) AS rows_duplicate,
+       CAST(sum(rows_valid) AS BIGINT) AS rows_valid, CAST(sum(versions_added) AS BIGINT) AS versions_added,
+       CAST(sum(rows_restated) AS BIGINT) AS rows_restated,
+       CASE WHEN bool_or(status = 'failed') THEN 'failed' WHEN bool_or(status = 'held') THEN 'held'
+            WHEN bool_and(status = 'retracted') THEN 'retracted' ELSE 'applied' END AS status
+FROM delivery GROUP BY delivery;
+
+-- issue: one row is one finding of verification about a row or a file, with its state.
+CREATE OR REPLACE VIEW issue AS
+SELECT issue_id, feed, delivery, row_number, record_key, rule, column_name, value, message, severity, status,
+       suggestion, resolved_by
+FROM internal.finding;

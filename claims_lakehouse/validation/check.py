@@ -1,0 +1,31 @@
+"""Typed rows against the contract's pandera model. Pure: reads and writes nothing."""
+
+from __future__ import annotations
+
+import polars as pl
+from pandera.errors import SchemaErrors
+
+from claims_lakehouse.contracts import Feed
+from claims_lakehouse.validation.findings import findings, no_findings
+from claims_lakehouse.validation.parse import Parsed
+
+
+def contract_findings(parsed: Parsed, raw: pl.DataFrame, feed: Feed) -> pl.DataFrame:
+    """What pandera finds in a batch, as findings; a null left by an unreadable field is reported there already."""
+    try:
+        feed.contract.validate(parsed.typed.drop("row_number"), lazy=True)
+    except SchemaErrors as error:
+        cases = error.failure_cases.select("column", "check", pl.col("index").cast(pl.UInt32))
+        if cases["index"].null_count():
+            # A wrong type or a missing column is a defect of the parser, never of somebody's row.
+            broken = cases.filter(pl.col("index").is_null()).select("column", "check").rows()
+            raise AssertionError(f"Feed '{feed.name}': the typed frame does not fit its contract: {broken}") from None
+    else:
+        return no_findings()
+    found = [no_findings()]
+    for (column, check), group in cases.group_by("column", "check", maintain_order=True):
+        rows = raw[group["index"]].select("row_number", pl.col(str(column)).alias("value"))
+        if check == "not_nullable":
+            rows = rows.filter(parsed.texts[str(column)].gather(group["index"]).is_null())
+        found.append(findings(rows, feed.rule(str(check)), str(column), expected="another value"))
+    return pl.concat(found)

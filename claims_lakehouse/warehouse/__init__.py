@@ -1,0 +1,1 @@
+"""The DuckDB connection, schema and transactions that history and serving share."""

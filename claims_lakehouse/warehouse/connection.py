@@ -1,0 +1,90 @@
+"""The one writer's connection to the warehouse.
+
+Whoever writes holds a lock file first: writers wait for each other in turn instead of failing on DuckDB's own
+lock, and a killed writer's lock is gone with it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+
+from claims_lakehouse.errors import WarehouseBusy
+from claims_lakehouse.files import FILE_MODE, make_folder
+from claims_lakehouse.settings import Settings
+from claims_lakehouse.warehouse.schema import create_schema
+from claims_lakehouse.warehouse.scratch import bounds
+
+#: How long a writer waits for its turn, seconds.
+PATIENCE = 600.0
+
+
+@contextmanager
+def writers_turn(settings: Settings, patience: float = PATIENCE) -> Iterator[None]:
+    """Hold the warehouse's lock; WarehouseBusy when it is not to be had within `patience` seconds."""
+    lock = make_folder(settings.home) / "warehouse.lock"
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT, FILE_MODE)
+    try:
+        _lock(handle, patience)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def open_warehouse(settings: Settings, patience: float = PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse, open for writing in the caller's turn, with its schema in place."""
+    with writers_turn(settings, patience), connected(settings, patience) as con:
+        yield con
+
+
+@contextmanager
+def connected(settings: Settings, patience: float = PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse, open for writing, for a caller that holds the turn already."""
+    with _connect(settings, patience) as con:
+        settings.warehouse.chmod(FILE_MODE)
+        con.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
+        create_schema(con)
+        yield con
+
+
+@contextmanager
+def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commit on success; roll back on any error."""
+    con.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        con.execute("ROLLBACK")
+        raise
+    con.execute("COMMIT")
+
+
+def _lock(handle: int, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise WarehouseBusy(f"Another process has held the warehouse for over {patience:.0f} s.") from None
+            time.sleep(0.05)
+
+
+def _connect(settings: Settings, patience: float) -> duckdb.DuckDBPyConnection:
+    """Connect; somebody who opened the warehouse by hand is waited for."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return duckdb.connect(str(settings.warehouse), config=bounds(settings))
+        except duckdb.IOException as error:
+            if "lock" not in str(error):
+                raise
+            if time.monotonic() > deadline:
+                raise WarehouseBusy(f"Another program has held {settings.warehouse.name} open too long.") from None
+            time.sleep(0.1)

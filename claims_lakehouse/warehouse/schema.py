@@ -1,0 +1,55 @@
+"""The warehouse's tables, derived from the contracts. Views and macros for readers belong to serving/.
+
+`internal` holds what the laws need and readers do not: the ledger's stored part, findings with their state.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from claims_lakehouse.contracts import FEEDS, Feed
+
+_SHARED = """
+CREATE SCHEMA IF NOT EXISTS internal;
+CREATE TABLE IF NOT EXISTS internal.ledger (
+    feed VARCHAR NOT NULL, delivery VARCHAR NOT NULL, received_at TIMESTAMP NOT NULL, fingerprint VARCHAR,
+    rows_landed BIGINT, rows_malformed BIGINT, rows_quarantined BIGINT, rows_duplicate BIGINT, rows_valid BIGINT,
+    status VARCHAR NOT NULL, error VARCHAR, run_id VARCHAR, loaded_at TIMESTAMP NOT NULL
+);
+CREATE TABLE IF NOT EXISTS internal.finding (
+    issue_id VARCHAR NOT NULL, feed VARCHAR NOT NULL, delivery VARCHAR NOT NULL, row_number BIGINT,
+    record_key VARCHAR, rule VARCHAR NOT NULL, column_name VARCHAR, value VARCHAR, message VARCHAR NOT NULL,
+    severity VARCHAR NOT NULL, suggestion VARCHAR, sequence TIMESTAMP,
+    live BOOLEAN NOT NULL, status VARCHAR NOT NULL, resolved_by VARCHAR
+);
+CREATE TABLE IF NOT EXISTS delivery_log (
+    feed VARCHAR NOT NULL, delivery VARCHAR NOT NULL, entry INTEGER NOT NULL, happened_at TIMESTAMP NOT NULL,
+    event VARCHAR NOT NULL, fingerprint VARCHAR, who VARCHAR, why VARCHAR, detail VARCHAR, run_id VARCHAR
+);
+CREATE TABLE IF NOT EXISTS internal.change (n BIGINT NOT NULL);
+INSERT INTO internal.change SELECT 0 WHERE NOT EXISTS (FROM internal.change);
+"""
+
+
+def columns_ddl(feed: Feed) -> str:
+    """The source's columns with their SQL types."""
+    return ", ".join(f"{column.name} {column.form.sql_type}" for column in feed.columns)
+
+
+def feed_ddl(feed: Feed) -> str:
+    """The two tables that together hold every accepted row of a feed, each in exactly one of them."""
+    origin = f"delivery VARCHAR, row_number BIGINT, recorded_at TIMESTAMP, {feed.surrogate_key} BIGINT"
+    return f"""
+    CREATE TABLE IF NOT EXISTS {feed.table} (
+        {columns_ddl(feed)}, valid_from {feed.sequence_type}, valid_to {feed.sequence_type},
+        is_current BOOLEAN, version INTEGER, {origin}
+    );
+    CREATE TABLE IF NOT EXISTS {feed.restated_table} (
+        {columns_ddl(feed)}, sequence {feed.sequence_type}, {origin}
+    );
+    """
+
+
+def create_schema(con: duckdb.DuckDBPyConnection) -> None:
+    """Make what is not there yet."""
+    con.execute(_SHARED + "".join(feed_ddl(feed) for feed in FEEDS))
