@@ -3,15 +3,53 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import NamedTuple
 
-from claims_lakehouse.contracts import Feed
-from claims_lakehouse.errors import UsageError
+from claims_lakehouse.contracts import FEEDS, Feed
+from claims_lakehouse.errors import DeliveryError, UnplaceableFile, UsageError
 from claims_lakehouse.history.apply import Application, Applied, Content, apply_delivery
-from claims_lakehouse.history.ledger import write_failure
-from claims_lakehouse.landing.journal import DeliveryState, Event, Journal
+from claims_lakehouse.history.ledger import read_ledger, write_failure
+from claims_lakehouse.history.plan import Pending, plan_deliveries
+from claims_lakehouse.landing.discovery import discover
+from claims_lakehouse.landing.journal import DeliveryState, Event, Journal, journaled_deliveries
+from claims_lakehouse.landing.stage import fingerprints
 from claims_lakehouse.settings import Settings
 from claims_lakehouse.validation.stage import read_verification
 from claims_lakehouse.warehouse.connection import open_warehouse, transaction
+
+
+class Outlook(NamedTuple):
+    """What is to be done: deliveries that are due, landed files that belong to no delivery, deliveries that stand."""
+
+    due: list[Pending]
+    unplaceable: list[UnplaceableFile]
+    standing: int
+
+
+def look(settings: Settings) -> Outlook:
+    """Look at the landing folder, the journals and the ledger; what is seen for the first time is written down."""
+    found = discover(settings.landing)
+    known = fingerprints(settings)
+    landed: dict[tuple[str, str], str | None] = {}
+    states: dict[tuple[str, str], DeliveryState] = {}
+    for delivery in found.deliveries:
+        name = (delivery.feed.name, delivery.delivery)
+        states[name] = Journal(settings, *name).receive(delivery.delivery, delivery.parts)
+        try:
+            landed[name] = None if delivery.problem else known.of(delivery.parts)
+        except DeliveryError:
+            landed[name] = None
+    known.save()
+    for feed in FEEDS:
+        for key in journaled_deliveries(settings, feed.name):
+            if (feed.name, key) not in states:
+                state = Journal(settings, feed.name, key).state()
+                if state is not None:
+                    states[feed.name, key] = state
+    with open_warehouse(settings) as con:
+        ledger = read_ledger(con)
+    due = plan_deliveries(landed, states, ledger)
+    return Outlook(due, found.unplaceable, len(states) - len(due))
 
 
 def bring_up_to_date(settings: Settings, feed: Feed, delivery: str, run_id: str | None = None) -> Applied:

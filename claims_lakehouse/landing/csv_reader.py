@@ -113,7 +113,9 @@ class _Blocks:
         try:
             block = self._stream.read(size)
         except (EOFError, zlib.error, gzip.BadGzipFile):
-            raise UnreadableFile(self.place, "a gzip stream that is broken or cut short", "a whole gzip file") from None
+            raise UnreadableFile(
+                self.place, "a gzip stream that is broken or cut short", "a whole gzip file"
+            ) from None
         self.final = not block
         self.data = self.data + block if self.data else block
 
@@ -127,7 +129,9 @@ class _Blocks:
         record = scan_record(self.data, 0, self.final)
         if isinstance(record, Unfinished) and record.quote is not None:
             line = self.line + self.data.count(b"\n", 0, record.quote)
-            return UnreadableFile(f"{self.place}, line {line}", "a quote that never closes", "a closing quote")
+            return UnreadableFile(
+                f"{self.place}, line {line}", "a quote that never closes", "a closing quote"
+            )
         limit = f"at most {MAX_RECORD_BYTES >> 20} MiB a record"
         return UnreadableFile(f"{self.place}, line {self.line}", "a record that does not end", limit)
 
@@ -207,11 +211,15 @@ class _Parser:
                 blank += 1
             return "skip"
 
-        rows = csv.read_csv(
-            # Arrow drops what looks like a byte-order mark at the start of any buffer; after a line end it does not.
-            pa.BufferReader(text if text[:3].to_pybytes() != _BOM else b"\n" + text.to_pybytes()),
-            csv.ReadOptions(use_threads=False, block_size=text.size + 2, column_names=self._names),
-            csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
-            self._convert,
-        ) if text.size else pa.table({name: pa.array([], pa.string()) for name in self._names})
+        rows = (
+            csv.read_csv(
+                # Arrow drops what looks like a byte-order mark at the start of any buffer; after a line end it does not.
+                pa.BufferReader(text if text[:3].to_pybytes() != _BOM else b"\n" + text.to_pybytes()),
+                csv.ReadOptions(use_threads=False, block_size=text.size + 2, column_names=self._names),
+                csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
+                self._convert,
+            )
+            if text.size
+            else pa.table({name: pa.array([], pa.string()) for name in self._names})
+        )
         return Batch(rows, malformed)

@@ -165,7 +165,9 @@ def rewrite(data: bytes, final: bool, width: int, placeholder: bytes) -> Rewritt
             kept.append(placeholder + b"\n")
             faults.append(Fault(text.decode("utf-8", "backslashreplace"), reason))
         elif text.decode("utf-8").strip():
-            kept.append(b",".join(b'"' + field.replace(b'"', b'""') + b'"' for field in record.fields) + b"\n")
+            kept.append(
+                b",".join(b'"' + field.replace(b'"', b'""') + b'"' for field in record.fields) + b"\n"
+            )
         position = copied = record.following
     kept.append(data[copied:position])
     return Rewritten(b"".join(kept), position, faults)

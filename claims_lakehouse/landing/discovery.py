@@ -98,7 +98,9 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _extension(name: str) -> str | None:
-    return next((ext for ext in sorted(EXTENSIONS, key=len, reverse=True) if name.lower().endswith(ext)), None)
+    return next(
+        (ext for ext in sorted(EXTENSIONS, key=len, reverse=True) if name.lower().endswith(ext)), None
+    )
 
 
 def _flat(entry: os.DirEntry[str], feeds: dict[str, Feed]) -> tuple[Feed | None, str]:
@@ -128,7 +130,9 @@ def _place(
     path = Path(entry.path)
     if not entry.is_dir():
         if extension is None:
-            return UnplaceableFile(f"{place}: found an unknown kind of file; expected {' or '.join(EXTENSIONS)}.")
+            return UnplaceableFile(
+                f"{place}: found an unknown kind of file; expected {' or '.join(EXTENSIONS)}."
+            )
         return LandedDelivery(feed, key, (path,))
     if extension is not None:
         return LandedDelivery(feed, key, (path,), UnreadableFile(place, "a folder", "a file, by its name"))
@@ -137,7 +141,9 @@ def _place(
         if part.is_dir() or _extension(part.name) is None:
             found = "a folder" if part.is_dir() else "an unknown kind of file"
             problem = UnreadableFile(
-                shown(f"{path.relative_to(landing)}/{part.name}"), found, f"part files, {' or '.join(EXTENSIONS)}"
+                shown(f"{path.relative_to(landing)}/{part.name}"),
+                found,
+                f"part files, {' or '.join(EXTENSIONS)}",
             )
             return LandedDelivery(feed, key, (Path(part.path),), problem)
     return LandedDelivery(feed, key, tuple(Path(part.path) for part in parts)) if parts else None
@@ -145,10 +151,14 @@ def _place(
 
 def _two_for_one(first: LandedDelivery, second: LandedDelivery, landing: Path) -> LandedDelivery:
     names = [
-        shown(str((landed.parts[0] if len(landed.parts) == 1 else landed.parts[0].parent).relative_to(landing)))
+        shown(
+            str((landed.parts[0] if len(landed.parts) == 1 else landed.parts[0].parent).relative_to(landing))
+        )
         for landed in (first, second)
     ]
     problem = UnreadableFile(
-        names[1], f"a second file for delivery '{first.delivery}' of {first.feed.name}, beside {names[0]}", "one"
+        names[1],
+        f"a second file for delivery '{first.delivery}' of {first.feed.name}, beside {names[0]}",
+        "one",
     )
     return replace(first, parts=first.parts + second.parts, problem=problem)

@@ -90,13 +90,20 @@ def match_header(feed: Feed, sent: Sequence[str], place: str) -> Header:
     if missing:
         count = f"{len(expected) - len(missing)} of {len(expected)} columns"
         raise UnreadableFile(
-            place, f"{count}, without {shown(missing)}", f"a header with all columns of the feed '{feed.name}'"
+            place,
+            f"{count}, without {shown(missing)}",
+            f"a header with all columns of the feed '{feed.name}'",
         )
     twice = [name for name in dict.fromkeys(folded) if name and folded.count(name) > 1]
     if twice:
         raise UnreadableFile(place, f"a header that names {shown(twice)} twice", "each column once")
 
-    taken = {ROW_NUMBER, MALFORMED, MALFORMED_REASON, *(name.strip().lower() for name in sent if name.strip())}
+    taken = {
+        ROW_NUMBER,
+        MALFORMED,
+        MALFORMED_REASON,
+        *(name.strip().lower() for name in sent if name.strip()),
+    }
     names, unexpected = [], []
     for position, (name, fold) in enumerate(zip(sent, folded, strict=True), start=1):
         if fold in expected:

@@ -19,7 +19,9 @@ from claims_lakehouse.files import FILE_MODE, make_folder
 from claims_lakehouse.landing.received import received_at
 from claims_lakehouse.settings import Settings
 
-Happening = Literal["received", "landed", "failed", "applied", "replaced", "held", "released", "retracted", "reinstated"]
+Happening = Literal[
+    "received", "landed", "failed", "applied", "replaced", "held", "released", "retracted", "reinstated"
+]
 _NAME = "journal.jsonl"
 
 

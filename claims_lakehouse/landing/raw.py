@@ -74,7 +74,9 @@ def write_raw(
     Raises:
         UnreadableFile: A file cannot be read; `target` stays as it was.
     """
-    unexpected = tuple(dict.fromkeys(name for part in parts for name in _header(feed, part, landing).unexpected))
+    unexpected = tuple(
+        dict.fromkeys(name for part in parts for name in _header(feed, part, landing).unexpected)
+    )
     schema = raw_schema(feed, unexpected)
     landed = malformed = 0
     read: list[RawPart] = []
@@ -89,7 +91,9 @@ def write_raw(
                     progress(landed)
             read.append(RawPart(place, before + 1, landed - before))
         summary = RawSummary(landed, malformed, tuple(read), unexpected)
-        groups.finish({"feed": feed.name, "delivery": delivery, "fingerprint": fingerprint, **summary._asdict()})
+        groups.finish(
+            {"feed": feed.name, "delivery": delivery, "fingerprint": fingerprint, **summary._asdict()}
+        )
     return summary
 
 
@@ -107,7 +111,9 @@ def read_summary(path: Path) -> RawSummary:
 def raw_schema(feed: Feed, unexpected: Sequence[str] = ()) -> Any:
     """The Arrow schema of a feed's raw files."""
     text = [*(column.name for column in feed.columns), *unexpected, MALFORMED, MALFORMED_REASON]
-    return pa.schema([pa.field(ROW_NUMBER, pa.int64(), nullable=False), *((name, pa.string()) for name in text)])
+    return pa.schema(
+        [pa.field(ROW_NUMBER, pa.int64(), nullable=False), *((name, pa.string()) for name in text)]
+    )
 
 
 def _is_parquet(part: Path) -> bool:
@@ -125,7 +131,9 @@ def _batches(feed: Feed, part: Path, landing: Path) -> Iterator[Batch]:
 def _rows(batch: Batch, first: int, schema: Any, place: str) -> Any:
     """A batch under the raw file's schema: its good rows, then its malformed ones."""
     if not set(batch.rows.column_names) <= set(schema.names):
-        raise UnreadableFile(place, "a header that changed while the file was read", "a file that stays as it is")
+        raise UnreadableFile(
+            place, "a header that changed while the file was read", "a file that stays as it is"
+        )
     ordinals = pa.array([first + bad.ordinal - 1 for bad in batch.malformed], pa.int64())
     good = pa.arange(first, first + batch.rows.num_rows + len(ordinals))
     if len(ordinals):
@@ -145,7 +153,8 @@ def _rows(batch: Batch, first: int, schema: Any, place: str) -> Any:
 def _table(known: dict[str, Any], schema: Any) -> Any:
     count = len(known[ROW_NUMBER])
     return pa.table(
-        [known[field.name] if field.name in known else pa.nulls(count, field.type) for field in schema], schema=schema
+        [known[field.name] if field.name in known else pa.nulls(count, field.type) for field in schema],
+        schema=schema,
     )
 
 

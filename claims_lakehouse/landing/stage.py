@@ -49,10 +49,14 @@ def land_delivery(
             summary = read_summary(target)
         else:
             before = _look(landed, settings)
-            summary = write_raw(landed.feed, delivery, fingerprint, landed.parts, settings.landing, target, progress)
+            summary = write_raw(
+                landed.feed, delivery, fingerprint, landed.parts, settings.landing, target, progress
+            )
             if _look(landed, settings) != before:
                 target.unlink()
-                raise UnreadableFile(f"{feed}, delivery {delivery}", "a file that changed while it was read", "one at rest")
+                raise UnreadableFile(
+                    f"{feed}, delivery {delivery}", "a file that changed while it was read", "one at rest"
+                )
     except DeliveryError as error:
         if (state.failure, state.failed_content) != (str(error), fingerprint):
             journal.append("failed", fingerprint=fingerprint, detail=str(error), run_id=run_id)

@@ -1,7 +1,7 @@
 """Clean sample records, in the text that a source would send.
 
-A value is a function of (seed, feed, column, record number, content), so any slice of any delivery can be made
-again without the others, in any order and at any size. No I/O, no clock.
+A value is a function of (seed, feed, column, record number, content), so any slice of any delivery can be
+made again without the others, in any order and at any size. No I/O, no clock.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Size:
         if len(feed.key) > 1:
             parents = [r.feed for r in feed.references if r.column in feed.key]
             return ROWS_A_VISIT * (self.primed(parents[0]) if parents else self.patients)
-        return max(20, self.patients // 10 + 20) if feed.role == "dimension" else 10 * self.patients
+        return self.patients // 10 + 20 if feed.role == "dimension" else 10 * self.patients
 
     def after(self, feed: Feed, update: int) -> int:
         """How many records there are after an update: each brings a tenth of the priming anew."""
@@ -104,12 +104,11 @@ class _Maker:
             series = pl.int_range(numbers.start, numbers.stop, numbers.step, dtype=pl.UInt64, eager=True)
         else:
             series = pl.Series(numbers, dtype=pl.UInt64)
-        moved = self.placed
         drawn = series.alias(NUMBER).to_frame()
         drawn = drawn.with_columns(
             _stated=self._day(self.stated),
-            _anchor=self._day(self.content if moved else self.born),
-            _place=self._draw("place", len(pools.PLACES), changing=moved),
+            _anchor=self._day(self.content if self.placed else self.born),
+            _place=self._draw("place", len(pools.PLACES), changing=self.placed),
         )
         return drawn.select(self._value(column).alias(column.name) for column in self.feed.columns)
 
@@ -190,7 +189,7 @@ class _Maker:
         return draw((self.size.seed, self.feed.name, "sequence", update), days) + (first - _EPOCH).days
 
 
-#: The last digit of the numbers of the records that the priming's defects befall; updates' defects befall others.
+#: The last digit of the numbers that the priming's defects befall, and of those that the updates' befall.
 PRIMING_DEFECTS, UPDATE_DEFECTS = 6, 8
 _CENTS = tuple("" if cents == 0 else f".{cents:02d}".rstrip("0") for cents in range(100))
 

@@ -2,69 +2,93 @@
 
 from __future__ import annotations
 
-GIVEN_NAMES: tuple[str, ...] = tuple(
-    "Ada Adele Alan Alice Amara Amit Ana Anders Angela Arthur Beatriz Ben Bianca Boris Brenda Bruno Carla Carlos Cathy "
-    "Chen Chloe Clara Colin Dalia Daniel Daphne Diego Dora Dylan Edith Elena Elias Emma Erik Esther Ethan Eva Farah "
-    "Felix Fiona Frank Gail Gloria Grace Hana Hassan Hector Helen Hugo Ida Imani Ines Iris Isaac Ivan Jada James Joan "
-    "Jonas José Judith Julia Kai Karen Kofi Laila Lars Leah Leo Lin Lucía Lukas Mabel Marco Maria Mark Mei Mia Miles "
-    "Mona Nadia Nina Noah Nora Oleg Olga Omar Oscar Paula Pedro Petra Priya Quinn Rachel Rafael Renée Rita Robin Rosa "
-    "Ruth Samir Sara Sergio Silvia Simon Sofia Stella Tariq Tessa Thomas Uma Vera Victor Wanda Wei Yara Yusuf Zoe".split()
-)
-FAMILY_NAMES: tuple[str, ...] = tuple(
-    "Abbott Adeyemi Alvarez Archer Baker Barnes Becker Bennett Bianchi Blake Brennan Bright Burke Castillo Chang "
-    "Chavez Cole Cooper Costa Crane Cruz Dalton Davies Delgado Diaz Dixon Doyle Duarte Eaton Ellis Espinoza Farmer "
-    "Ferrari Fischer Fleming Flores Foster Fox Franco Garner Gibbs Goldberg Gomez Grant Greene Gupta Haas Hale Hansen "
-    "Harper Hayes Hernández Hoffman Holt Hughes Ibarra Ingram Ivanov Jacobs Jensen Johansson Kaplan Keller Khan Kim "
-    "Knight Kowalski Kramer Lambert Larsen Lopez Lowe Maddox Marsh Medina Mendoza Meyer Molina Moss Muñoz Nakamura Nash "
-    "Nguyen Null O'Brien O'Connor Okafor Olsen Ortega Osborne Park Patel Perry Pham Porter Quintana Ramos Reyes Rhodes "
-    "Rossi Sanders Santos Schmidt Sharma Silva Smith-Jones Sokolov Stone Sutton Tanaka Thornton Torres Tran Vance Vargas "
-    "Vega Wagner Walsh Weaver Webb Weiss Winters Wolfe Wong Yamada York Zamora Ziegler Zhao".split()
-)
+GIVEN_NAMES: tuple[str, ...] = (
+    "Ada", "Adele", "Alan", "Alice", "Amara", "Amit", "Ana", "Anders", "Angela", "Arthur", "Beatriz", "Ben",
+    "Bianca", "Boris", "Brenda", "Bruno", "Carla", "Carlos", "Cathy", "Chen", "Chloe", "Clara", "Colin",
+    "Dalia", "Daniel", "Daphne", "Diego", "Dora", "Dylan", "Edith", "Elena", "Elias", "Emma", "Erik",
+    "Esther", "Ethan", "Eva", "Farah", "Felix", "Fiona", "Frank", "Gail", "Gloria", "Grace", "Hana", "Hassan",
+    "Hector", "Helen", "Hugo", "Ida", "Imani", "Ines", "Iris", "Isaac", "Ivan", "Jada", "James", "Joan",
+    "Jonas", "José", "Judith", "Julia", "Kai", "Karen", "Kofi", "Laila", "Lars", "Leah", "Leo", "Lin",
+    "Lucía", "Lukas", "Mabel", "Marco", "Maria", "Mark", "Mei", "Mia", "Miles", "Mona", "Nadia", "Nina",
+    "Noah", "Nora", "Oleg", "Olga", "Omar", "Oscar", "Paula", "Pedro", "Petra", "Priya", "Quinn", "Rachel",
+    "Rafael", "Renée", "Rita", "Robin", "Rosa", "Ruth", "Samir", "Sara", "Sergio", "Silvia", "Simon", "Sofia",
+    "Stella", "Tariq", "Tessa", "Thomas", "Uma", "Vera", "Victor", "Wanda", "Wei", "Yara", "Yusuf", "Zoe",
+)  # fmt: skip
+FAMILY_NAMES: tuple[str, ...] = (
+    "Abbott", "Adeyemi", "Alvarez", "Archer", "Baker", "Barnes", "Becker", "Bennett", "Bianchi", "Blake",
+    "Brennan", "Bright", "Burke", "Castillo", "Chang", "Chavez", "Cole", "Cooper", "Costa", "Crane", "Cruz",
+    "Dalton", "Davies", "Delgado", "Diaz", "Dixon", "Doyle", "Duarte", "Eaton", "Ellis", "Espinoza", "Farmer",
+    "Ferrari", "Fischer", "Fleming", "Flores", "Foster", "Fox", "Franco", "Garner", "Gibbs", "Goldberg",
+    "Gomez", "Grant", "Greene", "Gupta", "Haas", "Hale", "Hansen", "Harper", "Hayes", "Hernández", "Hoffman",
+    "Holt", "Hughes", "Ibarra", "Ingram", "Ivanov", "Jacobs", "Jensen", "Johansson", "Kaplan", "Keller",
+    "Khan", "Kim", "Knight", "Kowalski", "Kramer", "Lambert", "Larsen", "Lopez", "Lowe", "Maddox", "Marsh",
+    "Medina", "Mendoza", "Meyer", "Molina", "Moss", "Muñoz", "Nakamura", "Nash", "Nguyen", "Null", "O'Brien",
+    "O'Connor", "Okafor", "Olsen", "Ortega", "Osborne", "Park", "Patel", "Perry", "Pham", "Porter",
+    "Quintana", "Ramos", "Reyes", "Rhodes", "Rossi", "Sanders", "Santos", "Schmidt", "Sharma", "Silva",
+    "Smith-Jones", "Sokolov", "Stone", "Sutton", "Tanaka", "Thornton", "Torres", "Tran", "Vance", "Vargas",
+    "Vega", "Wagner", "Walsh", "Weaver", "Webb", "Weiss", "Winters", "Wolfe", "Wong", "Yamada", "York",
+    "Zamora", "Ziegler", "Zhao",
+)  # fmt: skip
 STREETS: tuple[str, ...] = tuple(
     f"{name} {kind}"
     for name in (
-        "Alder", "Bayview", "Birch", "Bluff", "Canal", "Cedar", "Chestnut", "Church", "Cypress", "East Main", "Elm",
-        "Fairview", "Fifth", "Franklin", "Garden", "Grove", "Harbor", "Hickory", "High", "Highland", "Juniper", "Lake",
-        "Laurel", "Liberty", "Linden", "Magnolia", "Maple", "Market", "Meadow", "Mill", "North Park", "Oak", "Orchard",
-        "Pine", "Prospect", "Quarry", "Ridge", "River", "Second", "South Spring", "Spruce", "Summit", "Sycamore",
-        "Third", "Union", "Valley", "Vine", "Walnut", "Washington", "West Hill", "Willow", "Winding",
+        "Alder", "Bayview", "Birch", "Bluff", "Canal", "Cedar", "Chestnut", "Church", "Cypress",
+        "East Main", "Elm", "Fairview", "Fifth", "Franklin", "Garden", "Grove", "Harbor", "Hickory", "High",
+        "Highland", "Juniper", "Lake", "Laurel", "Liberty", "Linden", "Magnolia", "Maple", "Market",
+        "Meadow", "Mill", "North Park", "Oak", "Orchard", "Pine", "Prospect", "Quarry", "Ridge", "River",
+        "Second", "South Spring", "Spruce", "Summit", "Sycamore", "Third", "Union", "Valley", "Vine",
+        "Walnut", "Washington", "West Hill", "Willow", "Winding",
     )
     for kind in ("Street", "Avenue", "Road", "Drive", "Lane", "Boulevard", "Court", "Street, Apt 4")
 )  # fmt: skip
 #: City, state, zip code.
 PLACES: tuple[tuple[str, str, str], ...] = (
-    ("Birmingham", "Alabama", "35203"), ("Juneau", "Alaska", "99801"), ("Tucson", "Arizona", "85701"),
-    ("Fayetteville", "Arkansas", "72701"), ("Fresno", "California", "93721"), ("Oakland", "California", "94607"),
-    ("San Diego", "California", "92101"), ("Boulder", "Colorado", "80302"), ("Pueblo", "Colorado", "81003"),
-    ("New Haven", "Connecticut", "06510"), ("Stamford", "Connecticut", "06901"), ("Dover", "Delaware", "19901"),
-    ("Washington", "District of Columbia", "20001"), ("Tampa", "Florida", "33602"), ("Orlando", "Florida", "32801"),
-    ("Savannah", "Georgia", "31401"), ("Honolulu", "Hawaii", "96813"), ("Boise", "Idaho", "83702"),
-    ("Peoria", "Illinois", "61602"), ("Rockford", "Illinois", "61101"), ("South Bend", "Indiana", "46601"),
-    ("Cedar Rapids", "Iowa", "52401"), ("Topeka", "Kansas", "66603"), ("Lexington", "Kentucky", "40507"),
-    ("Baton Rouge", "Louisiana", "70801"), ("Portland", "Maine", "04101"), ("Annapolis", "Maryland", "21401"),
-    ("Boston", "Massachusetts", "02108"), ("Worcester", "Massachusetts", "01608"), ("Lansing", "Michigan", "48933"),
-    ("Rochester", "Minnesota", "55902"), ("Jackson", "Mississippi", "39201"), ("Saint Louis", "Missouri", "63101"),
-    ("Missoula", "Montana", "59801"), ("Omaha", "Nebraska", "68102"), ("Reno", "Nevada", "89501"),
-    ("Concord", "New Hampshire", "03301"), ("Newark", "New Jersey", "07102"), ("Trenton", "New Jersey", "08608"),
-    ("Santa Fe", "New Mexico", "87501"), ("Albany", "New York", "12207"), ("Buffalo", "New York", "14202"),
-    ("Durham", "North Carolina", "27701"), ("Fargo", "North Dakota", "58102"), ("Dayton", "Ohio", "45402"),
-    ("Toledo", "Ohio", "43604"), ("Tulsa", "Oklahoma", "74103"), ("Eugene", "Oregon", "97401"),
-    ("Erie", "Pennsylvania", "16501"), ("Pittsburgh", "Pennsylvania", "15222"), ("San Juan", "Puerto Rico", "00901"),
-    ("Providence", "Rhode Island", "02903"), ("Charleston", "South Carolina", "29401"),
-    ("Rapid City", "South Dakota", "57701"), ("Knoxville", "Tennessee", "37902"), ("El Paso", "Texas", "79901"),
-    ("Lubbock", "Texas", "79401"), ("Ogden", "Utah", "84401"), ("Burlington", "Vermont", "05401"),
-    ("Richmond", "Virginia", "23219"), ("Spokane", "Washington", "99201"), ("Tacoma", "Washington", "98402"),
-    ("Charleston", "West Virginia", "25301"), ("Madison", "Wisconsin", "53703"), ("Cheyenne", "Wyoming", "82001"),
+    ("Birmingham", "Alabama", "35203"), ("Juneau", "Alaska", "99801"),
+    ("Tucson", "Arizona", "85701"), ("Fayetteville", "Arkansas", "72701"),
+    ("Fresno", "California", "93721"), ("Oakland", "California", "94607"),
+    ("San Diego", "California", "92101"), ("Boulder", "Colorado", "80302"),
+    ("Pueblo", "Colorado", "81003"), ("New Haven", "Connecticut", "06510"),
+    ("Stamford", "Connecticut", "06901"), ("Dover", "Delaware", "19901"),
+    ("Washington", "District of Columbia", "20001"), ("Tampa", "Florida", "33602"),
+    ("Orlando", "Florida", "32801"), ("Savannah", "Georgia", "31401"),
+    ("Honolulu", "Hawaii", "96813"), ("Boise", "Idaho", "83702"),
+    ("Peoria", "Illinois", "61602"), ("Rockford", "Illinois", "61101"),
+    ("South Bend", "Indiana", "46601"), ("Cedar Rapids", "Iowa", "52401"),
+    ("Topeka", "Kansas", "66603"), ("Lexington", "Kentucky", "40507"),
+    ("Baton Rouge", "Louisiana", "70801"), ("Portland", "Maine", "04101"),
+    ("Annapolis", "Maryland", "21401"), ("Boston", "Massachusetts", "02108"),
+    ("Worcester", "Massachusetts", "01608"), ("Lansing", "Michigan", "48933"),
+    ("Rochester", "Minnesota", "55902"), ("Jackson", "Mississippi", "39201"),
+    ("Saint Louis", "Missouri", "63101"), ("Missoula", "Montana", "59801"),
+    ("Omaha", "Nebraska", "68102"), ("Reno", "Nevada", "89501"),
+    ("Concord", "New Hampshire", "03301"), ("Newark", "New Jersey", "07102"),
+    ("Trenton", "New Jersey", "08608"), ("Santa Fe", "New Mexico", "87501"),
+    ("Albany", "New York", "12207"), ("Buffalo", "New York", "14202"),
+    ("Durham", "North Carolina", "27701"), ("Fargo", "North Dakota", "58102"),
+    ("Dayton", "Ohio", "45402"), ("Toledo", "Ohio", "43604"),
+    ("Tulsa", "Oklahoma", "74103"), ("Eugene", "Oregon", "97401"),
+    ("Erie", "Pennsylvania", "16501"), ("Pittsburgh", "Pennsylvania", "15222"),
+    ("San Juan", "Puerto Rico", "00901"), ("Providence", "Rhode Island", "02903"),
+    ("Charleston", "South Carolina", "29401"), ("Rapid City", "South Dakota", "57701"),
+    ("Knoxville", "Tennessee", "37902"), ("El Paso", "Texas", "79901"),
+    ("Lubbock", "Texas", "79401"), ("Ogden", "Utah", "84401"),
+    ("Burlington", "Vermont", "05401"), ("Richmond", "Virginia", "23219"),
+    ("Spokane", "Washington", "99201"), ("Tacoma", "Washington", "98402"),
+    ("Charleston", "West Virginia", "25301"), ("Madison", "Wisconsin", "53703"),
+    ("Cheyenne", "Wyoming", "82001"),
 )  # fmt: skip
 FACILITIES: tuple[str, ...] = tuple(
     f"{name} {kind}"
     for name in (
-        "Blue Harbor", "Cedar Ridge", "Evergreen", "Good Neighbor", "Lakeside", "Morningside", "Northgate", "Prairie",
-        "Riverbend", "Saint Agnes", "Stonebridge", "Summit View", "Sunrise", "Twin Oaks", "Wellspring", "Westfield",
+        "Blue Harbor", "Cedar Ridge", "Evergreen", "Good Neighbor", "Lakeside", "Morningside", "Northgate",
+        "Prairie", "Riverbend", "Saint Agnes", "Stonebridge", "Summit View", "Sunrise", "Twin Oaks",
+        "Wellspring", "Westfield",
     )
     for kind in ("Clinic", "Family Practice", "Medical Center", "Medical Group", "Therapy", "Hospital")
 )  # fmt: skip
-REMARKS: tuple[str, ...] = ("as usual", "by telephone", "checked", "first of two", "on site", "referred", "renewed")
+REMARKS: tuple[str, ...] = (
+    "as usual", "by telephone", "checked", "first of two", "on site", "referred", "renewed",
+)  # fmt: skip
 
 #: Ways to write a field wrongly, by the rule that they break.
 WRONG: dict[str, tuple[str, ...]] = {
@@ -77,4 +101,6 @@ WRONG: dict[str, tuple[str, ...]] = {
     "bad_zipcode": ("ABCDE", "123456", "99", "1234-5678", "7O102"),
 }
 #: State names that somebody misspelt, or that are none.
-NO_STATES: tuple[str, ...] = ("Conneticut", "Pensylvania", "Massachusets", "Flordia", "Ontario", "Tenessee", "Illinios")
+NO_STATES: tuple[str, ...] = (
+    "Conneticut", "Pensylvania", "Massachusets", "Flordia", "Ontario", "Tenessee", "Illinios",
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""The Dagster graph: assets, checks, resources. The only package that imports dagster; it decides nothing itself."""
