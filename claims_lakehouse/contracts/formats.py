@@ -32,7 +32,8 @@ class Format:
     """How one kind of field is written, in words and in code.
 
     `rule` is what text breaks that `parse` gives null for; None where every text is of the format.
-    `suggest` names a likely value for text that broke a rule of the format, or None.
+    `suggest` names a likely value for text that broke a rule of the format, or None. `recurs` says that the same
+    texts come again and again, so that each is worth parsing only once (a day in a column of dates).
     """
 
     name: str
@@ -43,6 +44,7 @@ class Format:
     rule: Rule | None = None
     notices: tuple[Notice, ...] = ()
     suggest: Callable[[str], str | None] = field(default=lambda _: None)
+    recurs: bool = False
 
 
 def as_words(text: pl.Expr) -> pl.Expr:
@@ -132,6 +134,7 @@ DATE = Format(
     "DATE",
     parse=_parse_date,
     rule=rules.NOT_A_DATE,
+    recurs=True,
 )
 AMOUNT = Format(
     "amount",

@@ -1,6 +1,6 @@
 """Stream a `.csv` or `.csv.gz` file as Arrow batches of text. Checks no values: that is validation's.
 
-Blocks that Arrow reads as our grammar does (nearly all) go to it whole; others are rewritten first, in `csv_records`.
+Blocks that Arrow reads as our grammar does (nearly all) go to it whole; `csv_records` rewrites the others first.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def csv_batches(feed: Feed, path: Path, landing: Path, block_bytes: int = BLOCK_
     """Read a CSV file's records, a block of bytes at a time; memory is bounded whatever the file holds.
 
     Raises:
-        UnreadableFile: What `csv_header` raises, and a quote that never closes or a broken gzip stream, on the way.
+        UnreadableFile: As `csv_header`, and for a quote that never closes or a broken gzip stream.
     """
     place = place_of(path, landing)
     with _opened(path, place) as stream:
@@ -73,16 +73,17 @@ def csv_batches(feed: Feed, path: Path, landing: Path, block_bytes: int = BLOCK_
             if not blocks.data:
                 return
             end = clean_end(blocks.data, blocks.final) if parser.width > 1 else 0
+            faults: list[Fault] = []
             if end:
-                batch = parser.parse(pa.py_buffer(blocks.data).slice(0, end), [])
+                text = pa.py_buffer(blocks.data).slice(0, end)
             else:
-                text, end, faults = rewrite(blocks.data, blocks.final, parser.width, parser.placeholder)
-                batch = parser.parse(pa.py_buffer(text), faults)
+                rewritten = rewrite(blocks.data, blocks.final, parser.width, parser.placeholder)
+                text, end, faults = pa.py_buffer(rewritten.text), rewritten.consumed, rewritten.faults
+            if text.size:
+                yield parser.parse(text, faults)
             blocks.drop(end)
             if len(blocks.data) > (0 if blocks.final else MAX_RECORD_BYTES):
                 raise blocks.endless_record()
-            if batch.rows.num_rows or batch.malformed:
-                yield batch
 
 
 @contextmanager
@@ -108,7 +109,7 @@ class _Blocks:
         self._block_bytes = block_bytes
 
     def more(self) -> None:
-        """Read on. The step grows with what is left over, so that a long record is not scanned again and again."""
+        """Read on, in larger steps while a record is long: each step scans it again."""
         size = max(self._block_bytes, min(len(self.data), 2 * BLOCK_BYTES))
         try:
             block = self._stream.read(size)
@@ -211,15 +212,12 @@ class _Parser:
                 blank += 1
             return "skip"
 
-        rows = (
-            csv.read_csv(
-                # Arrow drops what looks like a byte-order mark at the start of any buffer; after a line end it does not.
-                pa.BufferReader(text if text[:3].to_pybytes() != _BOM else b"\n" + text.to_pybytes()),
-                csv.ReadOptions(use_threads=False, block_size=text.size + 2, column_names=self._names),
-                csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
-                self._convert,
-            )
-            if text.size
-            else pa.table({name: pa.array([], pa.string()) for name in self._names})
+        # Arrow takes a byte-order mark away from the start of any buffer, but not from after a line end.
+        source = text if text[:3].to_pybytes() != _BOM else b"\n" + text.to_pybytes()
+        rows = csv.read_csv(
+            pa.BufferReader(source),
+            csv.ReadOptions(use_threads=False, block_size=text.size + 2, column_names=self._names),
+            csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
+            self._convert,
         )
         return Batch(rows, malformed)

@@ -1,8 +1,8 @@
-r"""The grammar of CSV, exactly: where a record ends, what its fields are, what makes it malformed. No I/O, no Arrow.
+r"""The grammar of CSV: where a record ends, what its fields are, what makes it malformed. No I/O.
 
-RFC 4180 made precise: comma; LF or CRLF outside quotes ends a record, a lone CR is data; a field is quoted only
-if its first character is `"`, and `""` in it is a quote. Text after a closing quote makes the record malformed,
-and runs on as unquoted text, so that the next line is read normally.
+RFC 4180 made precise: LF or CRLF outside quotes ends a record, a lone CR is data; a field is quoted only if its
+first character is `"`, and `""` in it is a quote. Text after a closing quote makes the record malformed and runs
+on as unquoted text, so that the next line is read normally.
 """
 
 from __future__ import annotations
@@ -69,10 +69,10 @@ def scan_record(data: bytes, start: int, final: bool, most: int | None = None) -
     while True:
         rest = start
         if data[start : start + 1] == b'"':
-            quoted = _QUOTED.match(data, start)
-            if quoted is None:
+            within = _QUOTED.match(data, start)
+            if within is None:
                 return Unfinished(start)
-            rest = quoted.end()
+            rest = within.end()
         if line_end < rest:
             line_end = data.find(b"\n", rest)
             if line_end < 0:
@@ -96,7 +96,7 @@ def scan_record(data: bytes, start: int, final: bool, most: int | None = None) -
 
 
 def clean_end(data: bytes, final: bool) -> int:
-    """How far the data is whole records that Arrow reads as this grammar does; 0 where that cannot be said."""
+    """How far the data is whole records that Arrow reads as this grammar does; 0 if that is not sure."""
     end = len(data) if final else data.rfind(b"\n") + 1
     if b'"' in data:
         end = _quoted_end(data, end, final)
@@ -152,7 +152,7 @@ def rewrite(data: bytes, final: bool, width: int, placeholder: bytes) -> Rewritt
     position = copied = 0
     while position < len(data):
         plain = _PLAIN_RECORD.match(data, position) if width > 1 else None
-        if plain and (plain[0].isascii() or _decodes(plain[0])):
+        if plain and (plain[0].isascii() or decodes(plain[0])):
             position = plain.end()
             continue
         record = scan_record(data, position, final)
@@ -165,16 +165,19 @@ def rewrite(data: bytes, final: bool, width: int, placeholder: bytes) -> Rewritt
             kept.append(placeholder + b"\n")
             faults.append(Fault(text.decode("utf-8", "backslashreplace"), reason))
         elif text.decode("utf-8").strip():
-            kept.append(
-                b",".join(b'"' + field.replace(b'"', b'""') + b'"' for field in record.fields) + b"\n"
-            )
+            kept.append(b",".join(quoted(field) for field in record.fields) + b"\n")
         position = copied = record.following
     kept.append(data[copied:position])
     return Rewritten(b"".join(kept), position, faults)
 
 
+def quoted(field: bytes) -> bytes:
+    """A field between quotes."""
+    return b'"' + field.replace(b'"', b'""') + b'"'
+
+
 def _fault(record: Record, text: bytes, width: int) -> str | None:
-    if not _decodes(text):
+    if not decodes(text):
         return NOT_UTF8
     if record.text_after_quote:
         return AFTER_QUOTE
@@ -183,7 +186,8 @@ def _fault(record: Record, text: bytes, width: int) -> str | None:
     return None
 
 
-def _decodes(text: bytes) -> bool:
+def decodes(text: bytes) -> bool:
+    """Whether a short text is UTF-8; `is_utf8` is for blocks."""
     try:
         text.decode("utf-8")
     except UnicodeDecodeError:

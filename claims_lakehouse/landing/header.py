@@ -1,4 +1,4 @@
-"""What both readers share: a landed file's place, its header matched to a feed, the batch they give. Reads no rows."""
+"""What both readers share: a file's place, its header matched to a feed, the batch they give. Reads no rows."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Malformed(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Some records: `rows` is an Arrow table of text with the header's names, and `malformed` is what it lacks.
+    """Some records: an Arrow table of text under the header's names, and what could not go into it.
 
-    Empty text is null in it.
+    Empty text is null.
     """
 
     rows: Any
@@ -74,7 +74,7 @@ def shown(names: Sequence[str]) -> str:
 
 
 def match_header(feed: Feed, sent: Sequence[str], place: str) -> Header:
-    """Match the names that a file's header gives to a feed's columns, without regard to case, order or outer space.
+    """Match a header to a feed's columns, without regard to case, order or outer space.
 
     Missing columns are looked for first: until the feed's columns are there, the line may be a row of a file
     without a header, and nothing in it may be shown.

@@ -16,6 +16,7 @@ from pyarrow import compute, parquet, types
 
 from claims_lakehouse.contracts.feed import Feed
 from claims_lakehouse.errors import UnreadableFile
+from claims_lakehouse.landing.csv_records import decodes, quoted
 from claims_lakehouse.landing.header import (
     NOT_UTF8,
     Batch,
@@ -36,7 +37,7 @@ def parquet_header(feed: Feed, path: Path, landing: Path) -> Header:
     """Read a Parquet file's columns.
 
     Raises:
-        UnreadableFile: It is no regular file or no Parquet file, or its columns or their types do not fit the feed.
+        UnreadableFile: It is no regular file, no Parquet file, or has columns or types that do not fit.
     """
     place = place_of(path, landing)
     with _opened(path, place) as file:
@@ -47,7 +48,7 @@ def parquet_batches(feed: Feed, path: Path, landing: Path, batch_rows: int = BAT
     """Read a Parquet file's rows in batches, however large its row groups are.
 
     Raises:
-        UnreadableFile: What `parquet_header` raises, and a broken page on the way.
+        UnreadableFile: As `parquet_header`, and for a broken page.
     """
     place = place_of(path, landing)
     with _opened(path, place) as file:
@@ -57,12 +58,10 @@ def parquet_batches(feed: Feed, path: Path, landing: Path, batch_rows: int = BAT
         batches = file.iter_batches(min(batch_rows, BATCH_BYTES // max(row_bytes, 1) + 1))
         while True:
             with _broken_said(place):
-                batch = next(batches, None)
-                converted = None if batch is None else _text_batch(batch, names)
-            if converted is None:
+                batch = next((_text_batch(batch, names) for batch in batches), None)
+            if batch is None:
                 return
-            if batch.num_rows:
-                yield converted
+            yield batch
 
 
 @contextmanager
@@ -81,7 +80,7 @@ def _opened(path: Path, place: str) -> Iterator[Any]:
 
 @contextmanager
 def _broken_said(place: str) -> Iterator[None]:
-    """Turn Arrow's errors into ours; its texts may quote values. An OSError of the system has a number: it passes."""
+    """Turn Arrow's errors, which may quote values, into ours. Only an OSError of the system has a number."""
     try:
         yield
     except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
@@ -114,7 +113,7 @@ def _text_batch(batch: Any, names: tuple[str, ...]) -> Batch:
             column.validate(full=True)
         except pa.ArrowInvalid:
             values = column.cast(pa.binary()).to_pylist()
-            bad.update(row for row, value in enumerate(values) if value is not None and not _decodes(value))
+            bad.update(row for row, value in enumerate(values) if value is not None and not decodes(value))
     malformed = [Malformed(row + 1, _as_line(columns, row), NOT_UTF8) for row in sorted(bad)]
     if bad:
         good = pa.array([row not in bad for row in range(batch.num_rows)], pa.bool_())
@@ -122,22 +121,11 @@ def _text_batch(batch: Any, names: tuple[str, ...]) -> Batch:
     return Batch(pa.table([_empty_as_null(column) for column in columns], names=list(names)), malformed)
 
 
-def _decodes(value: bytes) -> bool:
-    try:
-        value.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
 def _as_line(columns: list[Any], row: int) -> str:
     """A row as a line of CSV, the only form in which a malformed record is kept."""
     values = [column.slice(row, 1).cast(pa.binary())[0].as_py() or b"" for column in columns]
-    quoted = [
-        b'"' + value.replace(b'"', b'""') + b'"' if any(mark in value for mark in b',"\r\n') else value
-        for value in values
-    ]
-    return b",".join(quoted).decode("utf-8", "backslashreplace")
+    fields = [quoted(value) if any(mark in value for mark in b',"\r\n') else value for value in values]
+    return b",".join(fields).decode("utf-8", "backslashreplace")
 
 
 def _empty_as_null(column: Any) -> Any:

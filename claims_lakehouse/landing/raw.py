@@ -1,4 +1,4 @@
-"""A delivery's content as text: one Parquet row a landed record, the same whatever kind of file brought it."""
+"""A delivery's content as text: one Parquet row a landed record, whatever kind of file brought it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ METADATA_KEY = b"claims_lakehouse"
 
 
 class RawPart(NamedTuple):
-    """One landed file of a delivery, relative to the landing folder; its records are `rows` from `first_row` on."""
+    """One file of a delivery, named relative to the landing folder: its records are `rows` from `first_row` on."""
 
     name: str
     first_row: int

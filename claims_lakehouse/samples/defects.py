@@ -123,16 +123,16 @@ def _text_kinds(feed: Feed) -> list[Kind]:
     """A kind for each rule of the feed's formats, which befalls any of the columns that can break it."""
     found: dict[Rule, Kind] = {}
     for rule in {column.form.rule: None for column in feed.columns if column.form.rule}:
-        columns = [column for column in feed.columns if column.form.rule is rule]
+        columns = [column for column in feed.columns if column.form.rule == rule]
         if wrong := pools.WRONG.get(rule.name):
             typed = all(column.form.dtype == pl.String() for column in columns)
             names = [column.name for column in columns]
             found[rule] = Kind(rule, _written(names, wrong), typed=typed, corrected=True)
     for column in feed.columns:
         for notice in column.form.notices:
-            if notice.rule is rules.ZIPCODE_PADDED:
+            if notice.rule == rules.ZIPCODE_PADDED:
                 found[notice.rule] = Kind(notice.rule, _without_zeros(column.name))
-            elif notice.rule is rules.UNKNOWN_STATE:
+            elif notice.rule == rules.UNKNOWN_STATE:
                 found[notice.rule] = Kind(notice.rule, _written([column.name], pools.NO_STATES))
     return list(found.values())
 

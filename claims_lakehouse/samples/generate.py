@@ -20,7 +20,9 @@ from claims_lakehouse.samples import pools
 #: What stands before and after the number of a record's id, and the first number. Other feeds get a default.
 ID_STYLES = {"patients": ("", "000U", 1), "providers": ("N3T", "00A", 0), "claims": ("CF#", "078NN", 1000)}
 DATE_SEPARATORS = {"patients": "-"}
-ROWS_A_VISIT = 3
+_GIVEN, _FAMILY = ("fname", "first_name", "given_name"), ("lname", "last_name", "family_name")
+#: How many records with a key of two columns share the first.
+ROWS_A_GROUP = 3
 NUMBER = "_number"
 _EPOCH = date(1925, 1, 1)
 _LAST = date(2065, 12, 31)
@@ -42,7 +44,7 @@ class Size:
             return self.patients
         if len(feed.key) > 1:
             parents = [r.feed for r in feed.references if r.column in feed.key]
-            return ROWS_A_VISIT * (self.primed(parents[0]) if parents else self.patients)
+            return ROWS_A_GROUP * (self.primed(parents[0]) if parents else self.patients)
         return self.patients // 10 + 20 if feed.role == "dimension" else 10 * self.patients
 
     def after(self, feed: Feed, update: int) -> int:
@@ -147,9 +149,9 @@ class _Maker:
         return self._pick(name, pools.REMARKS, changing=not self.placed)
 
     def _name(self, name: str) -> pl.Expr:
-        if name.startswith("f") and name.endswith("name") and len(name) <= 10:
+        if name in _GIVEN:
             return self._pick(name, pools.GIVEN_NAMES, changing=False)
-        if name.startswith("l"):
+        if name in _FAMILY:
             return self._pick(name, pools.FAMILY_NAMES, changing=False)
         return self._pick(name, pools.FACILITIES, changing=self.placed)
 
@@ -158,8 +160,8 @@ class _Maker:
         named, number = parent or self.feed, pl.col(NUMBER)
         if column.name in self.feed.key and len(self.feed.key) > 1:
             if column.name != self._group():
-                return (number % ROWS_A_VISIT + 1).cast(pl.String)
-            number = number // ROWS_A_VISIT
+                return (number % ROWS_A_GROUP + 1).cast(pl.String)
+            number = number // ROWS_A_GROUP
         elif parent and column.name not in self.feed.key:
             number = self._draw(column.name, self.size.after(parent, self.born), changing=False)
             # Records that the priming may hold back have no children: who is unknown is planted, not chance.

@@ -344,11 +344,12 @@ def test_values_that_break_their_rule(feed, column, rule, texts):
         assert found(feed, **{column: text}) == [f"{rule} {column}"]
 
 
-def test_lost_zeros_of_a_zip_code_come_back_with_a_warning():
-    known = tables([patients("2024-02-01", {"zipcode": " 501"})])
-    assert [row["zipcode"] for row in known.versions["patients"]] == ["00501"]
+@pytest.mark.parametrize(("sent", "kept"), [(" 501", "00501"), ("2115", "02115")])
+def test_lost_zeros_of_a_zip_code_come_back_with_a_warning(sent, kept):
+    known = tables([patients("2024-02-01", {"zipcode": sent})])
+    assert [row["zipcode"] for row in known.versions["patients"]] == [kept]
     assert [(row["rule"], row["value"], row["severity"]) for row in known.issues] == [
-        ("zipcode_padded", " 501", "warning")
+        ("zipcode_padded", sent, "warning")
     ]
 
 
@@ -400,7 +401,12 @@ def test_ids_in_each_others_place():
         ("P1", " P1")
     ]
     assert counts(known, "claims", "2024-02-01")[2] == 1
-    for other in (rows[1:], [rows[0], rows[2]], [*rows, {"claim_id": "C4", "patient_id": "C1"}]):
+    for other in (
+        rows[1:],
+        [rows[0], rows[2]],
+        [*rows, {"claim_id": "C4", "patient_id": "C1"}],
+        [*rows[:2], {"claim_id": "P1", "patient_id": "C9"}],
+    ):
         assert status(tables([delivery("claims", "2024-02-01", *other)]), "swapped_ids") == []
 
 
@@ -455,6 +461,12 @@ def test_same_sequence_with_other_content_in_a_later_delivery_wins_with_a_warnin
     ]
     assert [row["city"] for row in as_of(known, "patients", date(2023, 1, 1))] == ["B"]
     assert as_of(known, "patients", date(2022, 12, 31)) == []
+
+
+def test_same_sequence_with_the_same_content_is_a_restatement_without_a_warning():
+    known = tables([patients("2024-02-01", at("2023-01-01")), patients("2024-02-02", at("1/1/2023"))])
+    assert intervals(known) == [("Town", "2023-01-01", "None", True, "2024-02-01")]
+    assert (len(known.restatements["patients"]), known.issues) == (1, [])
 
 
 def test_of_deliveries_received_at_one_moment_the_greater_key_is_later():
@@ -579,6 +591,13 @@ def test_an_error_is_resolved_by_a_later_row_that_is_not_older(key, sequence, re
         [bad, patients(key, at(sequence)), patients("2024-02-09", at("2023-07-01", patient_id="P2"))]
     )
     assert status(known, "bad_zipcode") == [("resolved", key) if resolved else ("open", None)]
+
+
+def test_an_error_is_resolved_by_no_row_beside_it_and_by_the_first_later_one():
+    bad = patients("2024-02-01", {"zipcode": "x"}, at("2023-07-01"))
+    assert status(tables([bad]), "bad_zipcode") == [("open", None)]
+    later = [patients(key, at("2023-08-01")) for key in ("2024-02-03", "20240202", "2024-02-02")]
+    assert status(tables([bad, *later]), "bad_zipcode") == [("resolved", "2024-02-02")]
 
 
 def test_an_error_in_the_sequence_is_resolved_by_any_later_row_and_one_without_a_key_by_none():
