@@ -22,7 +22,7 @@ from claims_lakehouse.history import live_issues
 from claims_lakehouse.history.audit import audit
 from claims_lakehouse.history.ledger import write_ledger_row
 from claims_lakehouse.landing.journal import Event
-from claims_lakehouse.validation.stage import Verification
+from claims_lakehouse.validation.verification import Verification
 from claims_lakehouse.warehouse.connection import transaction
 
 _INTERVALS = files(__package__).joinpath("intervals.sql").read_text(encoding="utf-8")

@@ -1,6 +1,7 @@
 """Stream a `.csv` or `.csv.gz` file as Arrow batches of text. Checks no values: that is validation's.
 
-Blocks that Arrow reads as our grammar does (nearly all) go to it whole; `csv_records` rewrites the others first.
+Blocks that Arrow reads as our grammar does (nearly all) go to it as they are;
+`csv_records` rewrites the others.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from claims_lakehouse.landing.header import (
     too_many_columns,
 )
 
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 4 << 20
 MAX_RECORD_BYTES = 64 << 20
 MAX_HEADER_BYTES = 1 << 20
 
@@ -110,13 +111,12 @@ class _Blocks:
 
     def more(self) -> None:
         """Read on, in larger steps while a record is long: each step scans it again."""
-        size = max(self._block_bytes, min(len(self.data), 2 * BLOCK_BYTES))
+        size = max(self._block_bytes, min(len(self.data), 4 * BLOCK_BYTES))
         try:
             block = self._stream.read(size)
         except (EOFError, zlib.error, gzip.BadGzipFile):
-            raise UnreadableFile(
-                self.place, "a gzip stream that is broken or cut short", "a whole gzip file"
-            ) from None
+            found = "a gzip stream that is broken or cut short"
+            raise UnreadableFile(self.place, found, "a whole gzip file") from None
         self.final = not block
         self.data = self.data + block if self.data else block
 
@@ -129,12 +129,11 @@ class _Blocks:
         """The error of what is left being no whole record."""
         record = scan_record(self.data, 0, self.final)
         if isinstance(record, Unfinished) and record.quote is not None:
-            line = self.line + self.data.count(b"\n", 0, record.quote)
-            return UnreadableFile(
-                f"{self.place}, line {line}", "a quote that never closes", "a closing quote"
-            )
-        limit = f"at most {MAX_RECORD_BYTES >> 20} MiB a record"
-        return UnreadableFile(f"{self.place}, line {self.line}", "a record that does not end", limit)
+            line, found = self.line + self.data.count(b"\n", 0, record.quote), "a quote that never closes"
+        else:
+            line, found = self.line, "a record that does not end"
+        expected = f"its end within {MAX_RECORD_BYTES >> 20} MiB"
+        return UnreadableFile(f"{self.place}, line {line}", found, expected)
 
 
 def _read_header(blocks: _Blocks, feed: Feed) -> Header:

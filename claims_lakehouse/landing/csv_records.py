@@ -1,13 +1,14 @@
 r"""The grammar of CSV: where a record ends, what its fields are, what makes it malformed. No I/O.
 
-RFC 4180 made precise: LF or CRLF outside quotes ends a record, a lone CR is data; a field is quoted only if its
-first character is `"`, and `""` in it is a quote. Text after a closing quote makes the record malformed and runs
-on as unquoted text, so that the next line is read normally.
+RFC 4180 made precise: LF or CRLF outside quotes ends a record, a lone CR is data; a field is quoted only if
+its first character is `"`, and `""` in it is a quote. Text after a closing quote makes the record malformed
+and runs on as unquoted text, so that the next line is read normally.
 """
 
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 import polars as pl
@@ -19,7 +20,8 @@ AFTER_QUOTE = "text after a closing quote"
 
 _QUOTED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
 _FIELD = rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^",\r\n][^,\r\n]*+)?+'
-_PLAIN_RECORD = re.compile(_FIELD + rb"(?:," + _FIELD + rb")*+\r?\n")
+_PLAIN_RECORD = re.compile(rb"(" + _FIELD + rb"(?:," + _FIELD + rb")*+)\r?\n")
+_MOST_CHECKED_BYTES = 16 << 20
 _COMMA, _LF, _CR, _QUOTE = b',\n\r"'
 
 
@@ -53,6 +55,7 @@ class Rewritten(NamedTuple):
     faults: list[Fault]
 
 
+@cache
 def fields_instead(found: int, expected: int) -> str:
     """The reason given for a record of the wrong number of fields."""
     return f"{found} field{'s' if found != 1 else ''} instead of {expected}"
@@ -99,7 +102,8 @@ def clean_end(data: bytes, final: bool) -> int:
     """How far the data is whole records that Arrow reads as this grammar does; 0 if that is not sure."""
     end = len(data) if final else data.rfind(b"\n") + 1
     if b'"' in data:
-        end = _quoted_end(data, end, final)
+        # The positions of quotes take many times the bytes of the quotes.
+        end = _quoted_end(data, end, final) if len(data) <= _MOST_CHECKED_BYTES else 0
     if b"\r" in data and data.count(b"\r", 0, end) != data.count(b"\r\n", 0, end):
         return 0
     return end if data.isascii() or is_utf8(data, end) else 0
@@ -152,21 +156,25 @@ def rewrite(data: bytes, final: bool, width: int, placeholder: bytes) -> Rewritt
     position = copied = 0
     while position < len(data):
         plain = _PLAIN_RECORD.match(data, position) if width > 1 else None
-        if plain and (plain[0].isascii() or decodes(plain[0])):
-            position = plain.end()
-            continue
-        record = scan_record(data, position, final)
-        if isinstance(record, Unfinished):
-            break
+        if plain:
+            text, following = plain[1], plain.end()
+            if text.isascii() or decodes(text):
+                position = following
+                continue
+            reason: str | None = NOT_UTF8
+        else:
+            record = scan_record(data, position, final)
+            if isinstance(record, Unfinished):
+                break
+            text, following = data[position : record.end], record.following
+            reason = _fault(record, text, width)
         kept.append(data[copied:position])
-        text = data[position : record.end]
-        reason = _fault(record, text, width)
         if reason:
             kept.append(placeholder + b"\n")
             faults.append(Fault(text.decode("utf-8", "backslashreplace"), reason))
         elif text.decode("utf-8").strip():
             kept.append(b",".join(quoted(field) for field in record.fields) + b"\n")
-        position = copied = record.following
+        position = copied = following
     kept.append(data[copied:position])
     return Rewritten(b"".join(kept), position, faults)
 

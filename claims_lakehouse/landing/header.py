@@ -1,4 +1,4 @@
-"""What both readers share: a file's place, its header matched to a feed, the batch they give. Reads no rows."""
+"""What both readers share: a file's place, its header matched to a feed, and the batch that they give."""
 
 from __future__ import annotations
 
@@ -69,7 +69,10 @@ def no_permission(place: str) -> UnreadableFile:
 
 def shown(names: Sequence[str]) -> str:
     """A few column names for an error message, none of them long."""
-    listed = ", ".join(f"'{name if len(name) <= 60 else name[:59] + '…'}'" for name in names[:10])
+    printable = [
+        "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name) for name in names[:10]
+    ]
+    listed = ", ".join(f"'{name if len(name) <= 60 else name[:59] + '…'}'" for name in printable)
     return listed + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
@@ -89,21 +92,13 @@ def match_header(feed: Feed, sent: Sequence[str], place: str) -> Header:
     missing = [name for fold, name in expected.items() if fold not in folded]
     if missing:
         count = f"{len(expected) - len(missing)} of {len(expected)} columns"
-        raise UnreadableFile(
-            place,
-            f"{count}, without {shown(missing)}",
-            f"a header with all columns of the feed '{feed.name}'",
-        )
+        all_columns = f"a header with all columns of the feed '{feed.name}'"
+        raise UnreadableFile(place, f"{count}, without {shown(missing)}", all_columns)
     twice = [name for name in dict.fromkeys(folded) if name and folded.count(name) > 1]
     if twice:
         raise UnreadableFile(place, f"a header that names {shown(twice)} twice", "each column once")
 
-    taken = {
-        ROW_NUMBER,
-        MALFORMED,
-        MALFORMED_REASON,
-        *(name.strip().lower() for name in sent if name.strip()),
-    }
+    taken = {ROW_NUMBER, MALFORMED, MALFORMED_REASON, *(name.strip().lower() for name in sent)}
     names, unexpected = [], []
     for position, (name, fold) in enumerate(zip(sent, folded, strict=True), start=1):
         if fold in expected:

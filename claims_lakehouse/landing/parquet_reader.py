@@ -86,9 +86,8 @@ def _broken_said(place: str) -> Iterator[None]:
     except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise UnreadableFile(
-            place, "a Parquet file that is broken or cut short", "a whole Parquet file"
-        ) from None
+        found = "a Parquet file that is broken or cut short"
+        raise UnreadableFile(place, found, "a whole Parquet file") from None
 
 
 def _header(feed: Feed, file: Any, place: str) -> Header:
@@ -97,7 +96,8 @@ def _header(feed: Feed, file: Any, place: str) -> Header:
     header = match_header(feed, schema.names, place)
     for field in schema:
         try:
-            to_text(pa.nulls(1, field.type))
+            # A moment, not a null, has Arrow look the time zone up.
+            to_text(pa.array([0 if types.is_timestamp(field.type) else None], field.type))
         except (pa.ArrowException, TypeError):
             found = f"column {shown([field.name])} of type {str(field.type)[:60]}"
             raise UnreadableFile(place, found, "text, numbers, dates or times") from None
@@ -169,10 +169,8 @@ def _without_exponent(text: Any) -> Any:
     if not compute.any(odd).as_py():
         return text
     distinct = text.filter(odd).dictionary_encode()
-    written = pa.array(
-        [format(Decimal(value), "f") for value in distinct.dictionary.to_pylist()], pa.string()
-    )
-    return compute.replace_with_mask(text, odd, written.take(distinct.indices))
+    written = [format(Decimal(value), "f") for value in distinct.dictionary.to_pylist()]
+    return compute.replace_with_mask(text, odd, pa.array(written, pa.string()).take(distinct.indices))
 
 
 def _timestamp(column: Any) -> Any:

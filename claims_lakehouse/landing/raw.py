@@ -32,7 +32,7 @@ METADATA_KEY = b"claims_lakehouse"
 
 
 class RawPart(NamedTuple):
-    """One file of a delivery, named relative to the landing folder: its records are `rows` from `first_row` on."""
+    """One file of a delivery, relative to the landing folder; its records are `rows` from `first_row` on."""
 
     name: str
     first_row: int
@@ -74,9 +74,8 @@ def write_raw(
     Raises:
         UnreadableFile: A file cannot be read; `target` stays as it was.
     """
-    unexpected = tuple(
-        dict.fromkeys(name for part in parts for name in _header(feed, part, landing).unexpected)
-    )
+    headers = [_header(feed, part, landing) for part in parts]
+    unexpected = tuple(dict.fromkeys(name for header in headers for name in header.unexpected))
     schema = raw_schema(feed, unexpected)
     landed = malformed = 0
     read: list[RawPart] = []
@@ -91,9 +90,8 @@ def write_raw(
                     progress(landed)
             read.append(RawPart(place, before + 1, landed - before))
         summary = RawSummary(landed, malformed, tuple(read), unexpected)
-        groups.finish(
-            {"feed": feed.name, "delivery": delivery, "fingerprint": fingerprint, **summary._asdict()}
-        )
+        origin = {"feed": feed.name, "delivery": delivery, "fingerprint": fingerprint}
+        groups.finish(origin | summary._asdict())
     return summary
 
 
@@ -111,9 +109,8 @@ def read_summary(path: Path) -> RawSummary:
 def raw_schema(feed: Feed, unexpected: Sequence[str] = ()) -> Any:
     """The Arrow schema of a feed's raw files."""
     text = [*(column.name for column in feed.columns), *unexpected, MALFORMED, MALFORMED_REASON]
-    return pa.schema(
-        [pa.field(ROW_NUMBER, pa.int64(), nullable=False), *((name, pa.string()) for name in text)]
-    )
+    number = pa.field(ROW_NUMBER, pa.int64(), nullable=False)
+    return pa.schema([number, *(pa.field(name, pa.string()) for name in text)])
 
 
 def _is_parquet(part: Path) -> bool:
@@ -131,9 +128,7 @@ def _batches(feed: Feed, part: Path, landing: Path) -> Iterator[Batch]:
 def _rows(batch: Batch, first: int, schema: Any, place: str) -> Any:
     """A batch under the raw file's schema: its good rows, then its malformed ones."""
     if not set(batch.rows.column_names) <= set(schema.names):
-        raise UnreadableFile(
-            place, "a header that changed while the file was read", "a file that stays as it is"
-        )
+        raise UnreadableFile(place, "a header that changed while it was read", "a file at rest")
     ordinals = pa.array([first + bad.ordinal - 1 for bad in batch.malformed], pa.int64())
     good = pa.arange(first, first + batch.rows.num_rows + len(ordinals))
     if len(ordinals):
@@ -151,11 +146,8 @@ def _rows(batch: Batch, first: int, schema: Any, place: str) -> Any:
 
 
 def _table(known: dict[str, Any], schema: Any) -> Any:
-    count = len(known[ROW_NUMBER])
-    return pa.table(
-        [known[field.name] if field.name in known else pa.nulls(count, field.type) for field in schema],
-        schema=schema,
-    )
+    nulls = pa.nulls(len(known[ROW_NUMBER]), pa.string())
+    return pa.table([known.get(name, nulls) for name in schema.names], schema=schema)
 
 
 class _RowGroups:
@@ -179,7 +171,8 @@ class _RowGroups:
 
     def add(self, rows: Any) -> None:
         """Take rows over; waits while too much is unwritten."""
-        self._gathered.append(rows)
+        if rows.num_rows:
+            self._gathered.append(rows)
         count = sum(table.num_rows for table in self._gathered)
         if count >= ROW_GROUP_ROWS or sum(table.nbytes for table in self._gathered) >= ROW_GROUP_BYTES:
             self._flush()

@@ -6,7 +6,7 @@ from claims_lakehouse.contracts import Feed
 from claims_lakehouse.history.apply import Applied
 from claims_lakehouse.orchestration.metadata import counts_table
 from claims_lakehouse.orchestration.partitions import deliveries
-from claims_lakehouse.validation.stage import Verification
+from claims_lakehouse.validation.verification import Verification
 
 
 def contract_spec(feed: Feed, asset: str) -> dg.AssetCheckSpec:

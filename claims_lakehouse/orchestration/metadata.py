@@ -8,7 +8,7 @@ import dagster as dg
 
 from claims_lakehouse.contracts import Feed
 from claims_lakehouse.validation.findings import ISSUE_SCHEMA
-from claims_lakehouse.validation.stage import Verification
+from claims_lakehouse.validation.verification import Verification
 
 
 def raw_schema(feed: Feed) -> dg.TableSchema:

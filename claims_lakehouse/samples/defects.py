@@ -123,6 +123,7 @@ def _text_kinds(feed: Feed) -> list[Kind]:
     """A kind for each rule of the feed's formats, which befalls any of the columns that can break it."""
     found: dict[Rule, Kind] = {}
     for rule in {column.form.rule: None for column in feed.columns if column.form.rule}:
+        # Equal, not identical: pandera copies what a contract declares.
         columns = [column for column in feed.columns if column.form.rule == rule]
         if wrong := pools.WRONG.get(rule.name):
             typed = all(column.form.dtype == pl.String() for column in columns)

@@ -39,6 +39,14 @@ ISSUE_SCHEMA: dict[str, pl.DataType] = {
 }
 
 
+#: What is known of a row that a finding is about: the record it speaks of, and its sequence.
+MOMENT_SCHEMA: dict[str, pl.DataType] = {
+    "row_number": pl.Int64(),
+    "record_key": pl.String(),
+    "sequence": pl.Datetime("us"),
+}
+
+
 def findings(
     rows: pl.DataFrame,
     rule: Rule,
@@ -111,5 +119,5 @@ def record_moments(typed: pl.DataFrame, texts: pl.DataFrame, feed: Feed, receive
     key = texts.select(pl.concat_str([pl.col(name) for name in feed.key], separator="|", ignore_nulls=False)).to_series()
     return pl.DataFrame(
         {"row_number": typed["row_number"], "record_key": key, "sequence": sequence},
-        schema={"row_number": pl.Int64, "record_key": pl.String, "sequence": pl.Datetime("us")},
+        schema=MOMENT_SCHEMA,
     )

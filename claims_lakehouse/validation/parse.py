@@ -8,7 +8,6 @@ from typing import NamedTuple
 import polars as pl
 
 from claims_lakehouse.contracts import Column, Feed
-from claims_lakehouse.contracts.formats import DATE
 from claims_lakehouse.contracts.rules import DATE_IN_FUTURE, MISSING_OPTIONAL, SEQUENCE_IN_FUTURE
 from claims_lakehouse.landing.received import PRIMING
 from claims_lakehouse.validation.findings import findings, no_findings
@@ -47,7 +46,7 @@ def future_findings(parsed: Parsed, raw: pl.DataFrame, feed: Feed, delivery: str
     found = [no_findings()]
     if delivery != PRIMING:
         day = received.date()
-        for column in (column for column in feed.columns if column.form is DATE):
+        for column in (column for column in feed.columns if column.form.dtype == pl.Date):
             is_sequence = column.name == feed.sequence
             limit = day + SEQUENCE_GRACE if is_sequence else day
             late = (parsed.typed[column.name] > limit).fill_null(value=False)

@@ -1,0 +1,144 @@
+"""What tests build with: a lakehouse in a folder of its own, deliveries, rows with one field changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from claims_lakehouse.contracts import feed_named
+from claims_lakehouse.errors import DeliveryError
+from claims_lakehouse.history.stage import bring_up_to_date, look, record_failure
+from claims_lakehouse.landing.discovery import discover
+from claims_lakehouse.landing.journal import Journal
+from claims_lakehouse.landing.stage import fingerprints, land_delivery
+from claims_lakehouse.serving.publish import publish
+from claims_lakehouse.settings import Settings
+from claims_lakehouse.validation.stage import validate_delivery
+
+REPOSITORY = Path(__file__).parents[1]
+FLEXION = REPOSITORY.parent / "shared" / "data" / "flexion"
+
+_PATIENT = {
+    "patient_id": "1000U",
+    "fname": "Ann",
+    "lname": "Ward",
+    "date_of_birth": "9-19-1948",
+    "address": "482 Quail Street",
+    "city": "Little Rock",
+    "state": "Arkansas",
+    "zipcode": "72201",
+    "date_of_residence": "4-19-2007",
+    "last_modified_date": "9-17-2019",
+}
+_PROVIDER = {
+    "provider_id": "N3T100A",
+    "fname": "Scott",
+    "lname": "Dawson",
+    "facility_name": "Royal Therapy",
+    "address": "319 Pinon",
+    "city": "Springfield",
+    "state": "Illinois",
+    "zipcode": "62701",
+    "specialty_code": "heart_surgeon",
+    "start_date": "1/7/2016",
+}
+_CLAIM = {
+    "claim_id": "CF#1000078NN",
+    "patient_id": "1000U",
+    "provider_id": "N3T100A",
+    "visit_type": "surgery",
+    "total_cost": "782.08",
+    "coverage_type": "100",
+    "date_of_service": "10/10/2017",
+    "claim_date": "1/3/2019",
+    "billed": "T",
+    "last_modified_date": "2/8/2021",
+}
+
+
+def patient(**changed: str) -> dict[str, str]:
+    return _PATIENT | changed
+
+
+def provider(**changed: str) -> dict[str, str]:
+    return _PROVIDER | changed
+
+
+def claim(**changed: str) -> dict[str, str]:
+    return _CLAIM | changed
+
+
+def csv_text(rows: Iterable[dict[str, str]], header: Iterable[str] | None = None) -> str:
+    rows = list(rows)
+    names = list(header or rows[0])
+    lines = [names, *([row.get(name, "") for name in names] for row in rows)]
+    return "".join(",".join(_quoted(field) for field in line) + "\n" for line in lines)
+
+
+def _quoted(field: str) -> str:
+    return '"' + field.replace('"', '""') + '"' if any(c in field for c in ',"\r\n') else field
+
+
+class Lakehouse:
+    """A lakehouse under a folder, driven through the domain alone, without Dagster."""
+
+    def __init__(self, base: Path) -> None:
+        self.settings = Settings(base / "landing", base / "home")
+        self.settings.landing.mkdir(parents=True, exist_ok=True)
+
+    def land(self, feed: str, delivery: str, content: str | bytes | Iterable[dict[str, str]], ext: str = "csv") -> Path:
+        path = self.settings.landing / feed / f"{delivery}.{ext}"
+        path.parent.mkdir(exist_ok=True)
+        if not isinstance(content, str | bytes):
+            content = csv_text(content)
+        data = content.encode() if isinstance(content, str) else content
+        temporary = path.with_name(path.name + ".tmp")
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+        return path
+
+    def process(self, feed: str, delivery: str) -> str | None:
+        """Take one delivery through all stages, due or not; the error where it failed."""
+        found = discover(self.settings.landing).deliveries
+        landed = next((one for one in found if (one.feed.name, one.delivery) == (feed, delivery)), None)
+        if landed is not None:
+            try:
+                land_delivery(self.settings, landed, fingerprints(self.settings))
+            except DeliveryError as error:
+                record_failure(self.settings, feed_named(feed), delivery)
+                return str(error)
+        state = Journal(self.settings, feed, delivery).state()
+        assert state is not None
+        assert state.content is not None
+        validate_delivery(self.settings, feed_named(feed), delivery, state.content, state.received_at)
+        bring_up_to_date(self.settings, feed_named(feed), delivery)
+        return None
+
+    def ingest(self) -> dict[tuple[str, str], str | None]:
+        """Everything that is due, then publish; errors by delivery, None where there was none."""
+        outcome = {
+            (due.feed, due.delivery): self.process(due.feed, due.delivery) for due in look(self.settings).due
+        }
+        publish(self.settings)
+        return outcome
+
+    def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Ask the published file."""
+        with duckdb.connect(str(self.settings.published), read_only=True) as con:
+            con.execute("SET TimeZone = 'UTC'")
+            return con.execute(sql, list(values)).fetchall()
+
+    def dicts(self, sql: str) -> list[dict[str, Any]]:
+        with duckdb.connect(str(self.settings.published), read_only=True) as con:
+            cursor = con.execute(sql)
+            names = [column[0] for column in cursor.description or []]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,27 @@
+"""Fixtures for every test: a lakehouse of its own, and an environment without ours in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from claims_lakehouse_tests.builders import FLEXION, Lakehouse
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CLAIMS_LANDING", "CLAIMS_HOME", "DAGSTER_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def lakehouse(tmp_path: Path) -> Lakehouse:
+    return Lakehouse(tmp_path)
+
+
+@pytest.fixture
+def flexion() -> Path:
+    if not FLEXION.is_dir():
+        pytest.skip("the sample deliveries (shared/data/flexion) are not beside the repository")
+    return FLEXION
