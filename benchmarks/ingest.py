@@ -23,7 +23,8 @@ import duckdb
 
 _ROW = """
     'P' || lpad(i::VARCHAR, 10, '0') AS patient_id,
-    ['Ann','Bob','Carlos','Dee','Eve','Farid','Gus','Hana'][(1 + hash(i, 1) % 8)::INT] || (hash(i, 11) % 5000)::VARCHAR AS fname,
+    ['Ann','Bob','Carlos','Dee','Eve','Farid','Gus','Hana'][(1 + hash(i, 1) % 8)::INT]
+        || (hash(i, 11) % 5000)::VARCHAR AS fname,
     'Sur' || (hash(i, 2) % 90000)::VARCHAR AS lname,
     DATE '1930-01-01' + (hash(i, 3) % 30000)::INT AS date_of_birth,
     (hash(i, v, 4) % 9999)::VARCHAR || ' Main St Apt ' || (hash(i, v, 5) % 400)::VARCHAR AS address,
@@ -42,7 +43,9 @@ def make(landing: Path, patients: int) -> list[Path]:
     files = [folder / "priming.parquet", folder / "2024-12-01.parquet"]
     half, same = patients // 20, patients // 1000
     with duckdb.connect() as con:
-        con.execute(f"COPY (SELECT {_ROW} FROM (SELECT i, 0 AS v FROM range({patients}) t(i)) ORDER BY hash(i)) TO '{files[0]}'")
+        con.execute(
+            f"COPY (SELECT {_ROW} FROM (SELECT i, 0 AS v FROM range({patients}) t(i)) ORDER BY hash(i)) TO '{files[0]}'"
+        )
         con.execute(
             f"""COPY (SELECT {_ROW} FROM (
                 SELECT {patients} + i AS i, 0 AS v FROM range({half}) t(i)
@@ -100,7 +103,16 @@ with duckdb.connect({str(base / "floor.duckdb")!r}) as con:
     for number in range(arguments.rounds):
         home = base / f"home-{number}"
         (base / "floor.duckdb").unlink(missing_ok=True)
-        ours = [sys.executable, "-m", "claims_lakehouse.cli", "ingest", "--landing", str(base / "landing"), "--home", str(home)]
+        ours = [
+            sys.executable,
+            "-m",
+            "claims_lakehouse.cli",
+            "ingest",
+            "--landing",
+            str(base / "landing"),
+            "--home",
+            str(home),
+        ]
         for name, command in (("floor", [sys.executable, "-c", floor_code]), ("claims ingest", ours)):
             took, peak = measured(command, environment)
             seconds[name].append(took)
@@ -110,7 +122,9 @@ with duckdb.connect({str(base / "floor.duckdb")!r}) as con:
     floor = statistics.median(seconds["floor"])
     print(f"{'whole process':32} {'seconds':>8} {'x floor':>8} {'peak MiB':>9}")
     for name, taken in seconds.items():
-        print(f"{name:32} {statistics.median(taken):8.2f} {statistics.median(taken) / floor:8.2f} {max(peaks[name]):9.0f}")
+        print(
+            f"{name:32} {statistics.median(taken):8.2f} {statistics.median(taken) / floor:8.2f} {max(peaks[name]):9.0f}"
+        )
     print("\nlast round, step by step")
     for name, took in steps.items():
         print(f"{name:32} {took:8.2f} {took / floor:8.2f}")

@@ -32,7 +32,8 @@ LandingOption = Annotated[
     Path | None, typer.Option("--landing", help="Where files land. [default: CLAIMS_LANDING or data/landing]")
 ]
 HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="The lakehouse's folder. [default: CLAIMS_HOME or data/lakehouse]")
+    Path | None,
+    typer.Option("--home", help="The lakehouse's folder. [default: CLAIMS_HOME or data/lakehouse]"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one array of objects, for machines.")]
 
@@ -86,7 +87,7 @@ def demo(
     out.print(f"  claims ui{landing_option}{options}", soft_wrap=True)
     out.print(f"  claims issues{options}", soft_wrap=True)
     out.print(
-        f"  claims query{options} \"SELECT visit_type, count(*), sum(amount_due) FROM claim_detail GROUP BY ALL\"",
+        f'  claims query{options} "SELECT visit_type, count(*), sum(amount_due) FROM claim_detail GROUP BY ALL"',
         soft_wrap=True,
     )
     out.print(f"  python -c \"import duckdb; print(duckdb.connect('{_short(settings.published)}', read_only=True)"
@@ -97,14 +98,18 @@ def demo(
 
 @app.command()
 def status(
-    by_iteration: Annotated[bool, typer.Option("--by-iteration", help="One row an iteration, all feeds together.")] = False,
+    by_iteration: Annotated[
+        bool, typer.Option("--by-iteration", help="One row an iteration, all feeds together.")
+    ] = False,
     as_json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
     """Show the ledger: what became of every delivery."""
     with _reader(Settings.from_environment(home=home)) as con:
         table = "iteration" if by_iteration else "delivery"
-        cursor = con.execute(f"SELECT * FROM {table} ORDER BY received_at, {table}" + ("" if by_iteration else ", feed"))
+        cursor = con.execute(
+            f"SELECT * FROM {table} ORDER BY received_at, {table}" + ("" if by_iteration else ", feed")
+        )
         _print_rows(cursor, as_json=as_json, title="Iterations" if by_iteration else "Deliveries", hide=_LEDGER_HIDDEN)
 
 
@@ -114,7 +119,9 @@ def issues(
     delivery: Annotated[str | None, typer.Option(help="Only this delivery.")] = None,
     rule: Annotated[str | None, typer.Option(help="Only this rule.")] = None,
     severity: Annotated[str | None, typer.Option(help="Only error or warning.")] = None,
-    issue_status: Annotated[str | None, typer.Option("--status", help="Only open, resolved, waived or retracted.")] = None,
+    issue_status: Annotated[
+        str | None, typer.Option("--status", help="Only open, resolved, waived or retracted.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=0, help="At most this many; 0 for all.")] = 50,
     as_json: JsonOption = False,
     home: HomeOption = None,
@@ -160,7 +167,9 @@ def query(
 @app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Port of the web page.")] = 3000,
-    host: Annotated[str, typer.Option(help="Address to bind; there is no sign-in, so think before changing it.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to bind; there is no sign-in, so think before changing it.")
+    ] = "127.0.0.1",
     landing: LandingOption = None,
     home: HomeOption = None,
 ) -> None:
@@ -172,7 +181,18 @@ def ui(
     settings = Settings.from_environment(landing, home)
     prepare_dagster_home(settings)
     environment = os.environ | {"CLAIMS_LANDING": str(settings.landing), "CLAIMS_HOME": str(settings.home)}
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "claims_lakehouse.definitions", "-h", host, "-p", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-m",
+        "claims_lakehouse.definitions",
+        "-h",
+        host,
+        "-p",
+        str(port),
+    ]
     _err.print(f"Dagster UI at http://{host}:{port} (lakehouse {settings.home})")
     raise typer.Exit(subprocess.call(command, env=environment))
 
@@ -216,7 +236,9 @@ def _ingest(settings: Settings) -> bool:
 
             with runner(settings) as run:
                 for number, pending in enumerate(outlook.due, 1):
-                    spinner.update(f"{number} of {len(outlook.due)}: {pending.feed} {pending.delivery} ({pending.reason}) …")
+                    spinner.update(
+                        f"{number} of {len(outlook.due)}: {pending.feed} {pending.delivery} ({pending.reason}) …"
+                    )
                     outcome = run.deliver(feed_named(pending.feed), pending.delivery)
                     processed.append((pending.feed, pending.delivery))
                     if not outcome.ok:
@@ -249,8 +271,8 @@ def _show_ledger(settings: Settings, names: list[tuple[str, str]]) -> None:
     for name in _COUNTS.values():
         table.add_column(name, justify="right")
     table.add_column("status")
-    for name in names:
-        row = known.get(name)
+    for delivery in names:
+        row = known.get(delivery)
         if row:
             table.add_row(*(_cell(value) for value in row))
     _out().print(table)
@@ -259,7 +281,8 @@ def _show_ledger(settings: Settings, names: list[tuple[str, str]]) -> None:
 def _issue_summary(settings: Settings) -> None:
     with _reader(settings) as con:
         cursor = con.execute(
-            "SELECT feed, rule, severity, status, count(*) AS issues FROM issue GROUP BY ALL ORDER BY feed, severity, rule, status"
+            "SELECT feed, rule, severity, status, count(*) AS issues FROM issue"
+            " GROUP BY ALL ORDER BY feed, severity, rule, status"
         )
         _print_rows(cursor, as_json=False, title="What verification found")
 
@@ -271,7 +294,12 @@ def _reader(settings: Settings) -> duckdb.DuckDBPyConnection:
 
 
 def _print_rows(
-    cursor: duckdb.DuckDBPyConnection, *, as_json: bool, title: str = "", hide: tuple[str, ...] = (), limit: int = 0
+    cursor: duckdb.DuckDBPyConnection,
+    *,
+    as_json: bool,
+    title: str = "",
+    hide: tuple[str, ...] = (),
+    limit: int = 0,
 ) -> None:
     names = [column[0] for column in cursor.description or []]
     if as_json:
@@ -294,7 +322,11 @@ def _print_rows(
 
 
 def _cell(value: Any) -> str:
-    return "" if value is None else _plain(f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value)
+    return (
+        ""
+        if value is None
+        else _plain(f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value)
+    )
 
 
 def _plain(value: object) -> str:

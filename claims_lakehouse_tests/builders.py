@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -99,7 +98,7 @@ class Lakehouse:
         data = content.encode() if isinstance(content, str) else content
         temporary = path.with_name(path.name + ".tmp")
         temporary.write_bytes(data)
-        os.replace(temporary, path)
+        temporary.replace(path)
         return path
 
     def process(self, feed: str, delivery: str) -> str | None:
@@ -121,9 +120,7 @@ class Lakehouse:
 
     def ingest(self) -> dict[tuple[str, str], str | None]:
         """Everything that is due, then publish; errors by delivery, None where there was none."""
-        outcome = {
-            (due.feed, due.delivery): self.process(due.feed, due.delivery) for due in look(self.settings).due
-        }
+        outcome = {(due.feed, due.delivery): self.process(due.feed, due.delivery) for due in look(self.settings).due}
         publish(self.settings)
         return outcome
 

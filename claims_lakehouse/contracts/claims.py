@@ -34,7 +34,11 @@ class Claims(pa.DataFrameModel):
         AMOUNT, "Cost of the visit, US dollars.", required=True, identifies="nothing", ge=Decimal(0)
     )
     coverage_type: pl.Int32 = Field(
-        COVERAGE, "Percentage that the insurance covers.", required=True, identifies="nothing", isin=[100, 50, 0]
+        COVERAGE,
+        "Percentage that the insurance covers.",
+        required=True,
+        identifies="nothing",
+        isin=[100, 50, 0],
     )
     date_of_service: pl.Date = Field(DATE, "Day of the visit.", required=True, identifies="date")
     claim_date: pl.Date = Field(DATE, "Day the claim was made.", required=True, identifies="date")

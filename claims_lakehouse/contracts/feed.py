@@ -115,7 +115,13 @@ class Feed:
             if "format" not in metadata or "identifies" not in metadata:
                 raise ContractError(f"Feed '{self.name}': column '{name}' declares no format; use contracts.Field.")
             found.append(
-                Column(name, metadata["format"], not declared.nullable, declared.description or "", metadata["identifies"])
+                Column(
+                    name,
+                    metadata["format"],
+                    not declared.nullable,
+                    declared.description or "",
+                    metadata["identifies"],
+                )
             )
         return tuple(found)
 

@@ -144,9 +144,7 @@ AMOUNT = Format(
     parse=_parse_amount,
     rule=rules.BAD_AMOUNT,
 )
-COVERAGE = Format(
-    "coverage", "100, 50 or 0", pl.Int32(), "INTEGER", parse=_parse_coverage, rule=rules.BAD_COVERAGE
-)
+COVERAGE = Format("coverage", "100, 50 or 0", pl.Int32(), "INTEGER", parse=_parse_coverage, rule=rules.BAD_COVERAGE)
 FLAG = Format(
     "flag",
     "T/F, true/false, Y/N, yes/no or 1/0 in any case",

@@ -49,7 +49,9 @@ SEQUENCE_IN_FUTURE = Rule(
 DATE_IN_FUTURE = Rule("date_in_future", "warning", "{column} lies after the day the delivery was received.")
 DUPLICATE_ROW = Rule("duplicate_row", "warning", "The row says again what row {expected} of this delivery says.")
 CONFLICTING_ROW = Rule(
-    "conflicting_row", "error", "Row {expected} of this delivery says otherwise of the same record at the same time."
+    "conflicting_row",
+    "error",
+    "Row {expected} of this delivery says otherwise of the same record at the same time.",
 )
 UNEXPECTED_COLUMN = Rule(
     "unexpected_column", "warning", "The file has a column that the contract does not know; kept in raw only."

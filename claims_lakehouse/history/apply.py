@@ -25,7 +25,7 @@ from claims_lakehouse.landing.journal import Event
 from claims_lakehouse.validation.verification import Verification
 from claims_lakehouse.warehouse.connection import transaction
 
-_INTERVALS = files(__package__).joinpath("intervals.sql").read_text(encoding="utf-8")
+_INTERVALS = files(__package__).joinpath("sql", "intervals.sql").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,11 @@ def apply_delivery(
         statements = _Statements(con, application)
         applied = statements.apply()
         live_issues.refresh(
-            con, application.feed, application.delivery, application.received_at, recomputed=statements.recomputed
+            con,
+            application.feed,
+            application.delivery,
+            application.received_at,
+            recomputed=statements.recomputed,
         )
         audit(con, application.feed, application.delivery, _expected_rows(application), applied)
         write_ledger_row(con, application, announce(), loaded_at)
@@ -158,10 +162,16 @@ class _Statements:
     def _standing(self) -> None:
         """Take the touched records' rows out of the tables; what other deliveries said stays in `standing`."""
         feed = self._feed
-        tables = ((feed.table, "valid_from", "standing_versions"), (feed.restated_table, "sequence", "standing_restated"))
+        tables = (
+            (feed.table, "valid_from", "standing_versions"),
+            (feed.restated_table, "sequence", "standing_restated"),
+        )
         for table, sequence, standing in tables:
             self._run(
-                f"CREATE OR REPLACE TEMP TABLE {standing}_rows AS SELECT rowid AS place FROM {table} SEMI JOIN touched USING ({self._key})"
+                f"""
+                CREATE OR REPLACE TEMP TABLE {standing}_rows AS
+                SELECT rowid AS place FROM {table} SEMI JOIN touched USING ({self._key})
+                """
             )
             self._run(
                 f"""
@@ -218,7 +228,10 @@ class _Statements:
             """
         )
         self._run(
-            f"INSERT INTO {feed.restated_table} SELECT {self._columns}, sequence, {origin} FROM recomputed WHERE said_again"
+            f"""
+            INSERT INTO {feed.restated_table}
+            SELECT {self._columns}, sequence, {origin} FROM recomputed WHERE said_again
+            """
         )
 
     def _findings(self) -> None:

@@ -44,7 +44,11 @@ def write_ledger_row(
             application.delivery,
             application.received_at,
             application.content.fingerprint if application.content else None,
-            *((counts.landed, counts.malformed, counts.quarantined, counts.duplicate, counts.valid) if counts else [None] * 5),
+            *(
+                (counts.landed, counts.malformed, counts.quarantined, counts.duplicate, counts.valid)
+                if counts
+                else [None] * 5
+            ),
             application.status,
             application.error,
             application.run_id,
@@ -55,11 +59,18 @@ def write_ledger_row(
 
 
 def write_failure(
-    con: duckdb.DuckDBPyConnection, feed: str, delivery: str, state: DeliveryState, events: list[Event], run_id: str | None
+    con: duckdb.DuckDBPyConnection,
+    feed: str,
+    delivery: str,
+    state: DeliveryState,
+    events: list[Event],
+    run_id: str | None,
 ) -> None:
     """Note why a delivery's last content failed; where no content ever was good, that is all its row says."""
     this = {"feed": feed, "delivery": delivery}
-    known = con.execute("SELECT error FROM internal.ledger WHERE feed = $feed AND delivery = $delivery", this).fetchall()
+    known = con.execute(
+        "SELECT error FROM internal.ledger WHERE feed = $feed AND delivery = $delivery", this
+    ).fetchall()
     if known and known[0][0] == state.failure:
         return
     if known:
@@ -71,8 +82,8 @@ def write_failure(
         con.execute(
             """
             INSERT INTO internal.ledger BY NAME
-            SELECT $feed AS feed, $delivery AS delivery, $received_at AS received_at, 'failed' AS status, $error AS error,
-                   $run_id AS run_id, $loaded_at AS loaded_at
+            SELECT $feed AS feed, $delivery AS delivery, $received_at AS received_at, 'failed' AS status,
+                   $error AS error, $run_id AS run_id, $loaded_at AS loaded_at
             """,
             {
                 **this,

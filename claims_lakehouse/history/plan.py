@@ -60,4 +60,3 @@ def _reason(
 
 def _feed_order(feed: str) -> int:
     return [known.name for known in FEEDS].index(feed)
-

@@ -81,7 +81,7 @@ def bring_up_to_date(settings: Settings, feed: Feed, delivery: str, run_id: str 
 
 def content_of(settings: Settings, feed: Feed, delivery: str, state: DeliveryState) -> Content:
     """The validated content that the journal names."""
-    assert state.content is not None  # noqa: S101
+    assert state.content is not None
     validated = settings.validated(feed.name, delivery, state.content)
     issues = settings.issues(feed.name, delivery, state.content)
     return Content(state.content, validated, issues, read_verification(validated))

@@ -67,7 +67,7 @@ def csv_batches(feed: Feed, path: Path, landing: Path, block_bytes: int = BLOCK_
     place = place_of(path, landing)
     with _opened(path, place) as stream:
         blocks = _Blocks(stream, place, block_bytes)
-        parser = _Parser(_read_header(blocks, feed).names)
+        parser = _Parser(_read_header(blocks, feed).names, place)
         while True:
             if not blocks.final:
                 blocks.more()
@@ -180,7 +180,8 @@ def _wide_text(place: str) -> UnreadableFile:
 class _Parser:
     """Arrow's CSV parser, held to our grammar. Its own error texts quote rows and never come through here."""
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    def __init__(self, names: tuple[str, ...], place: str) -> None:
+        self._place = place
         self.width = len(names)
         self.placeholder = ",".join([token_hex(16)] * (1 if self.width > 1 else 2)).encode()
         self._names = list(names)
@@ -213,10 +214,13 @@ class _Parser:
 
         # Arrow takes a byte-order mark away from the start of any buffer, but not from after a line end.
         source = text if text[:3].to_pybytes() != _BOM else b"\n" + text.to_pybytes()
-        rows = csv.read_csv(
-            pa.BufferReader(source),
-            csv.ReadOptions(use_threads=False, block_size=text.size + 2, column_names=self._names),
-            csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
-            self._convert,
-        )
+        try:
+            rows = csv.read_csv(
+                pa.BufferReader(source),
+                csv.ReadOptions(use_threads=False, block_size=text.size + 2, column_names=self._names),
+                csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
+                self._convert,
+            )
+        except pa.ArrowInvalid:
+            raise UnreadableFile(self._place, "text that Arrow's CSV parser refuses", "CSV") from None
         return Batch(rows, malformed)

@@ -154,8 +154,11 @@ def rewrite(data: bytes, final: bool, width: int, placeholder: bytes) -> Rewritt
     kept: list[bytes] = []
     faults: list[Fault] = []
     position = copied = 0
+    if not final and b"\n" not in data:
+        return Rewritten(b"", 0, faults)
     while position < len(data):
         plain = _PLAIN_RECORD.match(data, position) if width > 1 else None
+        fields: list[bytes] = []
         if plain:
             text, following = plain[1], plain.end()
             if text.isascii() or decodes(text):
@@ -166,14 +169,14 @@ def rewrite(data: bytes, final: bool, width: int, placeholder: bytes) -> Rewritt
             record = scan_record(data, position, final)
             if isinstance(record, Unfinished):
                 break
-            text, following = data[position : record.end], record.following
+            text, following, fields = data[position : record.end], record.following, record.fields
             reason = _fault(record, text, width)
         kept.append(data[copied:position])
         if reason:
             kept.append(placeholder + b"\n")
             faults.append(Fault(text.decode("utf-8", "backslashreplace"), reason))
         elif text.decode("utf-8").strip():
-            kept.append(b",".join(quoted(field) for field in record.fields) + b"\n")
+            kept.append(b",".join(quoted(field) for field in fields) + b"\n")
         position = copied = following
     kept.append(data[copied:position])
     return Rewritten(b"".join(kept), position, faults)

@@ -98,9 +98,7 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _extension(name: str) -> str | None:
-    return next(
-        (ext for ext in sorted(EXTENSIONS, key=len, reverse=True) if name.lower().endswith(ext)), None
-    )
+    return next((ext for ext in sorted(EXTENSIONS, key=len, reverse=True) if name.lower().endswith(ext)), None)
 
 
 def _flat(entry: os.DirEntry[str], feeds: dict[str, Feed]) -> tuple[Feed | None, str]:
@@ -118,9 +116,7 @@ def _unknown_feed(entry: os.DirEntry[str], feeds: dict[str, Feed]) -> Unplaceabl
     )
 
 
-def _place(
-    feed: Feed, entry: os.DirEntry[str], name: str, landing: Path
-) -> LandedDelivery | UnplaceableFile | None:
+def _place(feed: Feed, entry: os.DirEntry[str], name: str, landing: Path) -> LandedDelivery | UnplaceableFile | None:
     """The delivery that an entry is, given its name without the feed's; None for a folder still empty."""
     place = shown(str(Path(entry.path).relative_to(landing)))
     extension = _extension(name)
@@ -130,9 +126,7 @@ def _place(
     path = Path(entry.path)
     if not entry.is_dir():
         if extension is None:
-            return UnplaceableFile(
-                f"{place}: found an unknown kind of file; expected {' or '.join(EXTENSIONS)}."
-            )
+            return UnplaceableFile(f"{place}: found an unknown kind of file; expected {' or '.join(EXTENSIONS)}.")
         return LandedDelivery(feed, key, (path,))
     if extension is not None:
         return LandedDelivery(feed, key, (path,), UnreadableFile(place, "a folder", "a file, by its name"))
@@ -151,9 +145,7 @@ def _place(
 
 def _two_for_one(first: LandedDelivery, second: LandedDelivery, landing: Path) -> LandedDelivery:
     names = [
-        shown(
-            str((landed.parts[0] if len(landed.parts) == 1 else landed.parts[0].parent).relative_to(landing))
-        )
+        shown(str((landed.parts[0] if len(landed.parts) == 1 else landed.parts[0].parent).relative_to(landing)))
         for landed in (first, second)
     ]
     problem = UnreadableFile(

@@ -69,9 +69,7 @@ def no_permission(place: str) -> UnreadableFile:
 
 def shown(names: Sequence[str]) -> str:
     """A few column names for an error message, none of them long."""
-    printable = [
-        "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name) for name in names[:10]
-    ]
+    printable = ["".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name) for name in names[:10]]
     listed = ", ".join(f"'{name if len(name) <= 60 else name[:59] + '…'}'" for name in printable)
     return listed + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 

@@ -127,7 +127,7 @@ class Journal:
             moment = datetime.fromtimestamp(modified, UTC).replace(tzinfo=None)
             self.append("received", received_at=received_at(delivery, moment))
             state = self.state()
-        assert state is not None  # noqa: S101
+        assert state is not None
         return state
 
     def append(self, event: Happening, at: datetime | None = None, **details: Any) -> Event:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from claims_lakehouse.errors import DeliveryError, UnreadableFile
 from claims_lakehouse.landing.discovery import LandedDelivery
 from claims_lakehouse.landing.fingerprint import Fingerprints, file_stat
-from claims_lakehouse.landing.journal import Journal
+from claims_lakehouse.landing.journal import Happening, Journal
 from claims_lakehouse.landing.raw import RawSummary, read_summary, write_raw
 from claims_lakehouse.settings import Settings
 
@@ -49,9 +49,7 @@ def land_delivery(
             summary = read_summary(target)
         else:
             before = _look(landed, settings)
-            summary = write_raw(
-                landed.feed, delivery, fingerprint, landed.parts, settings.landing, target, progress
-            )
+            summary = write_raw(landed.feed, delivery, fingerprint, landed.parts, settings.landing, target, progress)
             if _look(landed, settings) != before:
                 target.unlink()
                 raise UnreadableFile(
@@ -62,7 +60,7 @@ def land_delivery(
             journal.append("failed", fingerprint=fingerprint, detail=str(error), run_id=run_id)
         raise
     if state.content != fingerprint or state.failure is not None:
-        event = "replaced" if state.content not in (None, fingerprint) else "landed"
+        event: Happening = "replaced" if state.content not in (None, fingerprint) else "landed"
         journal.append(event, fingerprint=fingerprint, run_id=run_id)
     return Landed(fingerprint, summary)
 

@@ -67,7 +67,7 @@ def _raw(feed: Feed) -> dg.AssetsDefinition:
         description=f"{feed.contract.__doc__}\n\nA delivery of {feed.name} as sent: text, one row a landed record.",
         metadata={"dagster/column_schema": raw_schema(feed)},
     )
-    def raw(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult:
+    def raw(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult[None]:
         settings, delivery = lakehouse.settings(), context.partition_key
         found = discover(settings.landing).deliveries if settings.landing.is_dir() else []
         landed = next((one for one in found if (one.feed.name, one.delivery) == (feed.name, delivery)), None)
@@ -122,11 +122,11 @@ def _validated(feed: Feed) -> dg.AssetsDefinition:
         ],
         check_specs=[contract_spec(feed, validated), conservation_spec(feed, validated)],
     )
-    def validate(context: dg.AssetExecutionContext, lakehouse: Lakehouse):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def validate(context: dg.AssetExecutionContext, lakehouse: Lakehouse):  # type: ignore[no-untyped-def]
         settings, delivery = lakehouse.settings(), context.partition_key
         state = Journal(settings, feed.name, delivery).state()
         fingerprint = _content(settings, feed, delivery)
-        assert state is not None  # noqa: S101
+        assert state is not None
         done = validate_delivery(settings, feed, delivery, fingerprint, state.received_at)
         yield dg.MaterializeResult(
             asset_key=issues,
@@ -159,10 +159,13 @@ def _history(feed: Feed) -> dg.AssetsDefinition:
         kinds={"duckdb"},
         pool=WAREHOUSE_POOL,
         description=f"Every version of every {feed.entity}: history that is a function of the set of deliveries.",
-        metadata={"dagster/column_schema": history_schema(feed), "dagster/table_name": f"warehouse.main.{feed.table}"},
+        metadata={
+            "dagster/column_schema": history_schema(feed),
+            "dagster/table_name": f"warehouse.main.{feed.table}",
+        },
         check_specs=[invariants_spec(feed, feed.table)],
     )
-    def history(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult:
+    def history(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult[None]:
         settings, delivery = lakehouse.settings(), context.partition_key
         try:
             applied = bring_up_to_date(settings, feed, delivery, context.run_id)
@@ -189,7 +192,7 @@ def _history(feed: Feed) -> dg.AssetsDefinition:
     pool=WAREHOUSE_POOL,
     description="The DuckDB file that readers open: tables, views and macros, replaced at once by what was audited.",
 )
-def published(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult:
+def published(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult[None]:
     """Replace the published file by the warehouse as it is."""
     settings = lakehouse.settings()
     publication = publish(settings)

@@ -27,7 +27,11 @@ def contract_result(feed: Feed, asset: str, done: Verification) -> dg.AssetCheck
         passed=done.malformed + done.quarantined == 0,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{done.malformed + done.quarantined:,} of {done.landed:,} rows of {feed.name} have an error.",
-        metadata={"rules": counts_table(done.issues, "rule"), "rows_landed": done.landed, "rows_valid": done.valid},
+        metadata={
+            "rules": counts_table(done.issues, "rule"),
+            "rows_landed": done.landed,
+            "rows_valid": done.valid,
+        },
     )
 
 

@@ -26,7 +26,10 @@ def raw_schema(feed: Feed) -> dg.TableSchema:
 def validated_schema(feed: Feed) -> dg.TableSchema:
     """The columns of a validated file."""
     return dg.TableSchema(
-        columns=[dg.TableColumn("row_number", "BIGINT", "Place of the record in the delivery, from 1."), *_columns(feed)]
+        columns=[
+            dg.TableColumn("row_number", "BIGINT", "Place of the record in the delivery, from 1."),
+            *_columns(feed),
+        ]
     )
 
 
@@ -66,7 +69,11 @@ def _columns(feed: Feed) -> list[dg.TableColumn]:
 
 def counts_table(counts: Mapping[str, int], name: str, what: str = "rows") -> dg.MarkdownMetadataValue:
     """Counts as a Markdown table."""
-    lines = [f"| {name} | {what} |", "|---|---:|", *(f"| {key} | {value:,} |" for key, value in counts.items())]
+    lines = [
+        f"| {name} | {what} |",
+        "|---|---:|",
+        *(f"| {key} | {value:,} |" for key, value in counts.items()),
+    ]
     return dg.MetadataValue.md("\n".join(lines) if counts else "nothing")
 
 

@@ -7,7 +7,7 @@ import dagster as dg
 from claims_lakehouse.settings import Settings
 
 
-class Lakehouse(dg.ConfigurableResource):  # type: ignore[misc]
+class Lakehouse(dg.ConfigurableResource[None]):
     """Where the lakehouse lies; an empty field leaves it to `CLAIMS_LANDING` and `CLAIMS_HOME`."""
 
     landing: str = ""

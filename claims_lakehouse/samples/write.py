@@ -98,9 +98,7 @@ def _write_file(delivery: Delivery, size: Size, segments: Sequence[Segment], fil
             _write_csv(delivery, size, segments, opened)
 
 
-def _write_csv(
-    delivery: Delivery, size: Size, segments: Sequence[Segment], file: BinaryIO | gzip.GzipFile
-) -> None:
+def _write_csv(delivery: Delivery, size: Size, segments: Sequence[Segment], file: BinaryIO | gzip.GzipFile) -> None:
     file.write((",".join(_header(delivery)) + "\n").encode())
     for rows in _chunks(delivery, size, segments):
         clean, done = rows.drop(BROKEN), 0

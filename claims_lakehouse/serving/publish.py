@@ -57,6 +57,6 @@ def published_changes(settings: Settings) -> int | None:
 def row_counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """The rows of every table in the main schema."""
     rows = con.execute(
-        "SELECT table_name, estimated_size FROM duckdb_tables() WHERE schema_name = 'main' AND NOT internal ORDER BY ALL"
+        "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' AND NOT internal ORDER BY ALL"
     ).fetchall()
-    return {name: int(con.execute(f'SELECT count(*) FROM "{name}"').fetchall()[0][0]) for name, _ in rows}
+    return {name: int(con.execute(f'SELECT count(*) FROM "{name}"').fetchall()[0][0]) for (name,) in rows}

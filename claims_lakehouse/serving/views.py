@@ -46,5 +46,6 @@ def _feed_views(feed: Feed) -> str:
 
 def _by_delivery(table: str) -> str:
     return " UNION ALL ".join(
-        f"SELECT '{feed.name}' AS feed, delivery, count(*) AS n FROM {getattr(feed, table)} GROUP BY delivery" for feed in FEEDS
+        f"SELECT '{feed.name}' AS feed, delivery, count(*) AS n FROM {getattr(feed, table)} GROUP BY delivery"
+        for feed in FEEDS
     )

@@ -63,7 +63,9 @@ def findings(
     if suggest is not None:
         values = rows["value"].drop_nulls().unique()
         likely = {value: suggest(value.strip()) for value in values}
-        suggestion = pl.col("value").replace_strict(list(likely), list(likely.values()), default=None, return_dtype=pl.String)
+        suggestion = pl.col("value").replace_strict(
+            list(likely), list(likely.values()), default=None, return_dtype=pl.String
+        )
     return rows.select(
         pl.col("row_number").cast(pl.Int64),
         pl.lit(rule.name).alias("rule"),
@@ -93,14 +95,13 @@ def as_issues(found: pl.DataFrame, rows: pl.DataFrame, feed: Feed, delivery: str
     """Findings as rows of ISSUE_SCHEMA, with key and sequence from `rows` (row_number, record_key, sequence)."""
     if found.is_empty():
         return pl.DataFrame(schema=ISSUE_SCHEMA)
-    ids = [
-        issue_id(feed.name, delivery, *row)
-        for row in found.select("row_number", "rule", "column_name").iter_rows()
-    ]
+    ids = [issue_id(feed.name, delivery, *row) for row in found.select("row_number", "rule", "column_name").iter_rows()]
     return (
         found.join(rows, on="row_number", how="left")
         .with_columns(
-            pl.Series("issue_id", ids, pl.String), pl.lit(feed.name).alias("feed"), pl.lit(delivery).alias("delivery")
+            pl.Series("issue_id", ids, pl.String),
+            pl.lit(feed.name).alias("feed"),
+            pl.lit(delivery).alias("delivery"),
         )
         .select(pl.col(name).cast(dtype) for name, dtype in ISSUE_SCHEMA.items())
     )
@@ -116,7 +117,9 @@ def record_moments(typed: pl.DataFrame, texts: pl.DataFrame, feed: Feed, receive
         if feed.sequence
         else pl.Series([received], dtype=pl.Datetime("us")).new_from_index(0, typed.height)
     )
-    key = texts.select(pl.concat_str([pl.col(name) for name in feed.key], separator="|", ignore_nulls=False)).to_series()
+    key = texts.select(
+        pl.concat_str([pl.col(name) for name in feed.key], separator="|", ignore_nulls=False)
+    ).to_series()
     return pl.DataFrame(
         {"row_number": typed["row_number"], "record_key": key, "sequence": sequence},
         schema=MOMENT_SCHEMA,

@@ -39,7 +39,10 @@ def settle_repeats(rows: pl.DataFrame, feed: Feed) -> Settled:
     )
     same, other = repeated.filter(pl.col("_equal")), repeated.filter(~pl.col("_equal"))
     found = pl.concat(
-        [findings(group, rule, None, expected=pl.col("_first")) for group, rule in ((same, DUPLICATE_ROW), (other, CONFLICTING_ROW))]
+        [
+            findings(group, rule, None, expected=pl.col("_first"))
+            for group, rule in ((same, DUPLICATE_ROW), (other, CONFLICTING_ROW))
+        ]
     )
     accepted = judged.filter(pl.col("row_number") == pl.col("_first")).select(rows.columns)
     return Settled(accepted, found, same.height)

@@ -15,7 +15,13 @@ import polars as pl
 from claims_lakehouse.contracts import Feed
 from claims_lakehouse.contracts.rules import MALFORMED_ROW, RULES, SWAPPED_IDS, UNEXPECTED_COLUMN
 from claims_lakehouse.validation.check import contract_findings
-from claims_lakehouse.validation.findings import MOMENT_SCHEMA, as_issues, findings, no_findings, record_moments
+from claims_lakehouse.validation.findings import (
+    MOMENT_SCHEMA,
+    as_issues,
+    findings,
+    no_findings,
+    record_moments,
+)
 from claims_lakehouse.validation.parse import future_findings, parse
 from claims_lakehouse.validation.repeats import settle_repeats
 from claims_lakehouse.validation.survey import Survey
@@ -103,7 +109,7 @@ class Verifier:
             future_findings(parsed, raw, self._feed, self._delivery, self._received),
         ]
         if len(self._swapped):
-            assert self._feed.swappable  # noqa: S101
+            assert self._feed.swappable
             own, other = self._feed.swappable
             swapped = raw.filter(pl.col("row_number").is_in(self._swapped.implode()))
             found.append(
@@ -112,7 +118,9 @@ class Verifier:
                 )
             )
         all_found = pl.concat(found)
-        wrong = all_found.filter((pl.col("severity") == "error") & (pl.col("rule") != MALFORMED_ROW.name))["row_number"].unique()
+        wrong = all_found.filter((pl.col("severity") == "error") & (pl.col("rule") != MALFORMED_ROW.name))[
+            "row_number"
+        ].unique()
         self._quarantined += len(wrong)
         accepted = parsed.typed
         moments = pl.DataFrame(schema=MOMENT_SCHEMA)
@@ -139,7 +147,10 @@ class Verifier:
         self._repeats = settled.accepted.select(pl.struct(self._feed.key).is_duplicated().any()).item()
         self._accept(settled.accepted)
         texts = rows.select(pl.col(name).cast(pl.String) for name in self._feed.key)
-        return Split(settled.accepted, self._issued(settled.found, record_moments(rows, texts, self._feed, self._received)))
+        return Split(
+            settled.accepted,
+            self._issued(settled.found, record_moments(rows, texts, self._feed, self._received)),
+        )
 
     def verification(self) -> Verification:
         """The counts of everything that was verified."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandera.polars as pa
+import pyarrow
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -49,9 +50,7 @@ def write(folder: Path, content: bytes, name: str = "threes_d.csv") -> Path:
     return path
 
 
-def read(
-    folder: Path, content: bytes, feed: Feed = THREE, name: str = "threes_d.csv", block: int = 8 << 20
-) -> Read:
+def read(folder: Path, content: bytes, feed: Feed = THREE, name: str = "threes_d.csv", block: int = 8 << 20) -> Read:
     path = write(folder, content, name)
     good: list[tuple[int, tuple[str, ...]]] = []
     bad: list[tuple[int, str, str]] = []
@@ -103,9 +102,7 @@ def failure(folder: Path, content: bytes, name: str = "threes_d.csv", feed: Feed
         (b"", []),
     ],
 )
-def test_a_well_formed_record_is_kept_as_sent(
-    tmp_path: Path, body: bytes, expected: list[tuple[str, ...]]
-) -> None:
+def test_a_well_formed_record_is_kept_as_sent(tmp_path: Path, body: bytes, expected: list[tuple[str, ...]]) -> None:
     assert rows(tmp_path, body) == expected
 
 
@@ -283,6 +280,14 @@ def test_an_error_of_the_system_passes_through(tmp_path: Path) -> None:
         csv_header(THREE, tmp_path / "none.csv", tmp_path)
 
 
+def test_what_arrow_says_of_a_row_does_not_come_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise pyarrow.ArrowInvalid("CSV parse error: Row #1: secret")
+
+    monkeypatch.setattr(csv_reader.csv, "read_csv", refuse)
+    assert "secret" not in str(failure(tmp_path, b"a,b,c\n1,2,3\n"))
+
+
 def test_the_place_is_relative_to_the_landing_folder(tmp_path: Path) -> None:
     (tmp_path / "patients").mkdir()
     path = write(tmp_path / "patients", b"x\n")
@@ -363,15 +368,11 @@ PIECES += [b"\xef\xbb\xbf", b"\x00", b'""', b'","', b"1,2,3\n", b'"1","2","3"\n'
 
 @settings(max_examples=1_500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    body=(st.lists(st.sampled_from(PIECES), max_size=30) | st.lists(st.sampled_from(CLEAN), max_size=30)).map(
-        b"".join
-    ),
+    body=(st.lists(st.sampled_from(PIECES), max_size=30) | st.lists(st.sampled_from(CLEAN), max_size=30)).map(b"".join),
     feed=st.sampled_from([THREE, THREE, THREE, ONE]),
     block=st.sampled_from([1, 2, 3, 5, 8, 13, 40, 8 << 20]),
 )
-def test_any_bytes_read_as_the_slow_reader_reads_them(
-    tmp_path: Path, body: bytes, feed: Feed, block: int
-) -> None:
+def test_any_bytes_read_as_the_slow_reader_reads_them(tmp_path: Path, body: bytes, feed: Feed, block: int) -> None:
     expected = read_slowly(body, len(feed.columns))
     content = b"a,b,c\n" if feed is THREE else b"a\n"
     if isinstance(expected, int):

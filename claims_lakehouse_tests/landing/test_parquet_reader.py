@@ -101,9 +101,7 @@ FRACTION = dt.datetime(2024, 2, 1, 12, 30, 1, 250_000)  # noqa: DTZ001
         (pa.nulls(2), [None, None]),
     ],
 )
-def test_a_column_reads_as_the_text_of_its_values(
-    tmp_path: Path, array: Any, expected: list[str | None]
-) -> None:
+def test_a_column_reads_as_the_text_of_its_values(tmp_path: Path, array: Any, expected: list[str | None]) -> None:
     assert column(tmp_path, array) == expected
 
 
@@ -188,9 +186,7 @@ def test_a_broken_file_is_unreadable(tmp_path: Path, damage: str) -> None:
     assert caught.value.__suppress_context__
 
 
-def test_large_row_groups_are_read_in_bounded_batches(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_row_groups_are_read_in_bounded_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, pa.table({"a": [f"{n:0100}" for n in range(5_000)], "b": ["x"] * 5_000}))
     assert [batch.rows.num_rows for batch in parquet_batches(TWO, path, tmp_path, 2_000)] == [
         2_000,

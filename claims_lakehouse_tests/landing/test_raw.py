@@ -33,9 +33,7 @@ def land(home: Path, **files: bytes | Any) -> tuple[RawSummary, list[dict[str, A
     """Land part files, CSV given as bytes or Parquet as a table, and read the raw file back by row number."""
     parts = []
     for name, content in files.items():
-        part = (
-            home / "landing" / "twos" / "d" / (name + (".csv" if isinstance(content, bytes) else ".parquet"))
-        )
+        part = home / "landing" / "twos" / "d" / (name + (".csv" if isinstance(content, bytes) else ".parquet"))
         part.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, bytes):
             part.write_bytes(content)
@@ -93,9 +91,7 @@ def test_a_file_with_nothing_below_its_header_has_no_rows(tmp_path: Path, blank:
     assert summary.rows_landed == 0
 
 
-def test_many_batches_make_row_groups_of_a_moderate_size(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_batches_make_row_groups_of_a_moderate_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(raw, "ROW_GROUP_ROWS", 10)
     table = pa.table({"a": [str(n) for n in range(1_000)], "b": ["x"] * 1_000})
     monkeypatch.setattr(raw, "parquet_batches", lambda *parts: raw_batches(table))
@@ -148,9 +144,7 @@ def test_an_error_while_writing_reaches_the_caller(tmp_path: Path, monkeypatch: 
     assert list((tmp_path / "raw/twos/d").iterdir()) == []
 
 
-def test_a_header_that_changes_between_two_looks_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_header_that_changes_between_two_looks_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = pa.table({"a": ["1"], "b": ["1"], "new": ["1"]})
     monkeypatch.setattr(raw, "csv_batches", lambda *parts: iter([raw.Batch(table, ())]))
     with pytest.raises(UnreadableFile, match="changed while it was read"):

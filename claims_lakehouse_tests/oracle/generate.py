@@ -48,12 +48,9 @@ STATES = (
     "XX",
 )
 ZIPCODES = ("00501", "02115", "60601", "60601-1234", "00601-0042")
-PAST = tuple(
-    date.fromisoformat(d) for d in ("1948-09-19", "2000-02-29", "1900-01-01", "2019-12-31", "2023-03-26")
-)
+PAST = tuple(date.fromisoformat(d) for d in ("1948-09-19", "2000-02-29", "1900-01-01", "2019-12-31", "2023-03-26"))
 SEQUENCES = tuple(
-    date.fromisoformat(d)
-    for d in ("2023-06-01", "2023-06-02", "2023-12-31", "2024-01-31", "2024-02-29", "2024-03-01")
+    date.fromisoformat(d) for d in ("2023-06-01", "2023-06-02", "2023-12-31", "2024-01-31", "2024-02-29", "2024-03-01")
 )
 PADS = (" ", "  ", "\t", "\u00a0", "\u3000", "\u2028", "\u0085", "\n", "\r\n", "\x0b", " \u1680\u202f")
 
@@ -65,18 +62,12 @@ def words(text: str) -> tuple[str, ...]:
 
 ODD = {
     "date": (
-        *words(
-            "2024-02-30 2023-2-29 13/1/2020 1/2/20 2020/01/02 1899-12-31 2101-1-1 2020-01-01T00:00:00 today"
-        ),
-        *words(
-            "20200101 1-2/2020 1/2-2020 2020-001-01 -2020-1-1 0000-01-01 4/31/2020 0/1/2020 1/0/2020 1.2.2020"
-        ),
+        *words("2024-02-30 2023-2-29 13/1/2020 1/2/20 2020/01/02 1899-12-31 2101-1-1 2020-01-01T00:00:00 today"),
+        *words("20200101 1-2/2020 1/2-2020 2020-001-01 -2020-1-1 0000-01-01 4/31/2020 0/1/2020 1/0/2020 1.2.2020"),
         *("12-12-12020", "2020-1-1Z", "\u0662\u0660\u0662\u0660-01-01", "2020 -1-1", "\x1c2020-1-1"),
     ),
     "total_cost": (
-        *words(
-            "-1 +1 1e3 .5 1. 1.005 10000000000 10000000000.00 9999999999.99 0000000000000012.5 1,000.00 $5"
-        ),
+        *words("-1 +1 1e3 .5 1. 1.005 10000000000 10000000000.00 9999999999.99 0000000000000012.5 1,000.00 $5"),
         *words("NaN inf 0x1 1_000 \uff11\uff12 0 0.00 9999999999.999"),
         "1 000",
     ),
@@ -88,9 +79,7 @@ ODD = {
     ),
     "billed": ("maybe", "TRUE!", "2", "01", "\uff59", "on", "null", "t f"),
     "zipcode": (
-        *words(
-            "12 1 000 0501 123456 1234567 12345678 1234-5678 12345-678 12345- -1234 1234567890 ABCDE K1A0B1"
-        ),
+        *words("12 1 000 0501 123456 1234567 12345678 1234-5678 12345-678 12345- -1234 1234567890 ABCDE K1A0B1"),
         *("12345 6789", "\u0661\u0662\u0663\u0664\u0665", "12345--6789"),
     ),
     "state": (
@@ -180,10 +169,7 @@ def sent(rng: random.Random, feed: str, record: str) -> Row:
         else:
             text = written(rng, column, content)
         row[column] = padded(rng, text)
-        if (
-            column in ("address", "facility_name", "date_of_residence", "start_date")
-            and content.random() < 0.2
-        ):
+        if column in ("address", "facility_name", "date_of_residence", "start_date") and content.random() < 0.2:
             row[column] = rng.choice(("", " ", "\u3000"))
     return row
 
@@ -262,8 +248,7 @@ def repeats(rng: random.Random, feed: str, rows: list[Row]) -> list[Row]:
     if feed == "claims" and rows and rng.random() < 0.4:
         claim, patient = rng.choice(rows), rng.choice(rows)["patient_id"]
         more += [
-            sent(rng, feed, rng.choice(IDS["claim_id"])) | {"patient_id": patient}
-            for _ in range(rng.choice((1, 2)))
+            sent(rng, feed, rng.choice(IDS["claim_id"])) | {"patient_id": patient} for _ in range(rng.choice((1, 2)))
         ]
         more.append(claim | {"claim_id": patient, "patient_id": claim["claim_id"]})
     return more

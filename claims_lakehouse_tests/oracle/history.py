@@ -22,8 +22,7 @@ def tables(deliveries: Iterable[Delivery]) -> Tables:
     validated = {(each.feed, each.key): (each, validate(each)) for each in deliveries}
     in_order = sorted(validated.values(), key=lambda pair: (pair[0].feed, place(pair[0])))
     accepted = {
-        feed: [row for each, result in in_order if each.feed == feed for row in result.accepted]
-        for feed in COLUMNS
+        feed: [row for each, result in in_order if each.feed == feed for row in result.accepted] for feed in COLUMNS
     }
     versions: dict[str, list[dict[str, Any]]] = {}
     restatements: dict[str, list[dict[str, Any]]] = {}
@@ -152,9 +151,7 @@ def same_sequence(delivery: Delivery, result: Validated, accepted: list[Accepted
             for other in accepted
         ):
             sent = row.sent[column] if column else None
-            found = Finding(
-                row.row_number, row.record, "same_sequence", column, sent, "warning", row.sequence
-            )
+            found = Finding(row.row_number, row.record, "same_sequence", column, sent, "warning", row.sequence)
             issues.append(_issue(delivery, found, None))
     return issues
 

@@ -164,9 +164,7 @@ def test_headers_match_in_any_order_case_and_padding_and_extra_columns_are_warne
         ",".join(f" {name.upper()}\u00a0" for name in [*names, "notes"]),
         *[",".join([*(PATIENT[name] for name in names), "x"])] * 2,
     ]
-    sent = Delivery(
-        "patients", "2024-02-01", received_at("2024-02-01"), b"\xef\xbb\xbf" + "\r\n".join(lines).encode()
-    )
+    sent = Delivery("patients", "2024-02-01", received_at("2024-02-01"), b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
     known = tables([sent])
     assert intervals(known) == [("Town", "2023-06-01", "None", True, "2024-02-01")]
     assert rules(known) == [
@@ -255,9 +253,7 @@ def test_a_key_says_when_its_delivery_was_received(key, moment):
     assert received_at(key) == datetime.fromisoformat(moment)
 
 
-@pytest.mark.parametrize(
-    "key", ["update", "2023-02-29", "2024-2-9", "2024-02-01T2400", "2024-02-01x", "20240201T0000"]
-)
+@pytest.mark.parametrize("key", ["update", "2023-02-29", "2024-2-9", "2024-02-01T2400", "2024-02-01x", "20240201T0000"])
 def test_another_key_does_not(key):
     assert received_at(key) is None
 
@@ -365,9 +361,7 @@ def test_what_is_required_is_an_error_to_leave_out_and_the_rest_a_warning(feed):
         severity = "warning" if column in optional else "error"
         assert (1, "missing_value", column, severity) in rules(known)
         assert len(known.versions[feed]) == (column in optional)
-        assert known.issues[0]["record_key"] == (
-            None if column == COLUMNS[feed][0] else ROWS[feed][COLUMNS[feed][0]]
-        )
+        assert known.issues[0]["record_key"] == (None if column == COLUMNS[feed][0] else ROWS[feed][COLUMNS[feed][0]])
 
 
 def test_every_rule_that_a_row_breaks_is_reported():
@@ -512,9 +506,7 @@ def test_only_rows_without_an_error_are_duplicates_or_conflicts():
 
 
 def test_a_provider_can_be_in_a_delivery_once():
-    known = tables(
-        [delivery("providers", "2024-02-01", {}, {"specialty_code": "Heart Surgeon"}, {"city": "B"})]
-    )
+    known = tables([delivery("providers", "2024-02-01", {}, {"specialty_code": "Heart Surgeon"}, {"city": "B"})])
     assert rules(known) == [(2, "duplicate_row", None, "warning"), (3, "conflicting_row", None, "error")]
 
 
@@ -540,9 +532,7 @@ def test_a_late_delivery_turns_anothers_version_into_a_restatement_and_the_ledge
 
 
 def test_a_content_that_comes_back_after_another_is_a_version_again():
-    known = tables(
-        [patients("2024-02-01", at("2023-01-01", "A"), at("2023-02-01", "B"), at("2023-03-01", "A"))]
-    )
+    known = tables([patients("2024-02-01", at("2023-01-01", "A"), at("2023-02-01", "B"), at("2023-03-01", "A"))])
     assert [(row["city"], row["version"]) for row in known.versions["patients"]] == [
         ("A", 1),
         ("B", 2),
@@ -551,9 +541,7 @@ def test_a_content_that_comes_back_after_another_is_a_version_again():
 
 
 def test_null_equals_null_in_content_and_nothing_else():
-    sent = [
-        patients(f"2024-02-0{n}", at(f"2023-0{n}-01", city)) for n, city in enumerate(["", " ", "Null"], 1)
-    ]
+    sent = [patients(f"2024-02-0{n}", at(f"2023-0{n}-01", city)) for n, city in enumerate(["", " ", "Null"], 1)]
     known = tables(sent)
     assert [row["city"] for row in known.versions["patients"]] == [None, "Null"]
     assert len(known.restatements["patients"]) == 1
@@ -587,9 +575,7 @@ def test_a_quarantined_parent_is_no_parent():
 )
 def test_an_error_is_resolved_by_a_later_row_that_is_not_older(key, sequence, resolved):
     bad = patients("2024-02-01", {"zipcode": "x"})
-    known = tables(
-        [bad, patients(key, at(sequence)), patients("2024-02-09", at("2023-07-01", patient_id="P2"))]
-    )
+    known = tables([bad, patients(key, at(sequence)), patients("2024-02-09", at("2023-07-01", patient_id="P2"))])
     assert status(known, "bad_zipcode") == [("resolved", key) if resolved else ("open", None)]
 
 
@@ -639,9 +625,7 @@ def test_a_bare_date_means_all_of_that_day_and_a_moment_includes_itself():
 
 
 def test_providers_are_valid_from_the_moment_that_they_were_received():
-    known = tables(
-        [delivery("providers", "2024-02-01T1200", {}), delivery("providers", "2024-02-02", {"city": "B"})]
-    )
+    known = tables([delivery("providers", "2024-02-01T1200", {}), delivery("providers", "2024-02-02", {"city": "B"})])
     moments = ["2024-02-01T11:59", "2024-02-01T12:00", "2024-02-01T23:59", "2024-02-02T00:00"]
     valid = [as_of(known, "providers", datetime.fromisoformat(moment)) for moment in moments]
     assert [[row["city"] for row in rows] for rows in valid] == [[], ["Town"], ["Town"], ["B"]]

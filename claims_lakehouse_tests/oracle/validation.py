@@ -162,13 +162,9 @@ def parser(column: str) -> Callable[[str], Any]:
 def validate(delivery: Delivery) -> Validated:
     """Accept or report each row. Raises Unreadable."""
     read = read_delivery(delivery)
-    findings = [
-        Finding(None, None, "unexpected_column", name, None, "warning", None) for name in read.unexpected
-    ]
+    findings = [Finding(None, None, "unexpected_column", name, None, "warning", None) for name in read.unexpected]
     malformed = [row for row in read.rows if row.sent is None]
-    findings += [
-        Finding(row.number, None, "malformed_row", None, row.text, "error", None) for row in malformed
-    ]
+    findings += [Finding(row.number, None, "malformed_row", None, row.text, "error", None) for row in malformed]
     swapped = swapped_rows(delivery.feed, read.rows)
     quarantined, duplicate = 0, 0
     accepted: list[Accepted] = []
@@ -182,9 +178,7 @@ def validate(delivery: Delivery) -> Validated:
             quarantined += 1
             continue
         record = values[KEY[delivery.feed]]
-        good = Accepted(
-            record, sequence, delivery.received_at, delivery.key, row.number, values, dict(row.sent)
-        )
+        good = Accepted(record, sequence, delivery.received_at, delivery.key, row.number, values, dict(row.sent))
         stays = first.setdefault((record, sequence), good)
         if stays is good:
             accepted.append(good)
@@ -238,8 +232,7 @@ def judge(
     sequence = values[SEQUENCE[feed]] if SEQUENCE[feed] else delivery.received_at
     record = values[KEY[feed]]
     findings = [
-        Finding(number, record, rule, column, sent[column], severity, sequence)
-        for rule, column, severity in broken
+        Finding(number, record, rule, column, sent[column], severity, sequence) for rule, column, severity in broken
     ]
     return findings, values, sequence
 

@@ -175,9 +175,7 @@ def judged(landing: Path, feed: Feed, delivery: str) -> Counter[tuple[str, str, 
         broken += [
             "swapped_ids"
             for row in rows
-            if patients[row[claim]] > claims[row[claim]]
-            and claims[row[patient]]
-            and patients[row[patient]] == 1
+            if patients[row[claim]] > claims[row[claim]] and claims[row[patient]] and patients[row[patient]] == 1
         ]
     broken += ["unexpected_column"] * (len(rows[0]) - len(feed.columns))
     total = 0
@@ -252,13 +250,10 @@ def test_a_row_in_error_comes_corrected_in_the_next_update(landed: Path) -> None
         wrong = {
             row["claim_id"]
             for row in read(landed, "claims", sent)
-            if {"bad_amount", "bad_flag", "bad_coverage", "unknown_visit_type"}
-            & set(row_rules(CLAIMS, sent, row))
+            if {"bad_amount", "bad_flag", "bad_coverage", "unknown_visit_type"} & set(row_rules(CLAIMS, sent, row))
         }
         right = {
-            row["claim_id"]
-            for row in read(landed, "claims", next_one)
-            if not list(row_rules(CLAIMS, next_one, row))
+            row["claim_id"] for row in read(landed, "claims", next_one) if not list(row_rules(CLAIMS, next_one, row))
         }
         assert wrong & right
 

@@ -1,0 +1,43 @@
+# Everything needs only Python 3.11, make and git; the environment is made on first use, in .venv.
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test check lint types format ui bench clean
+
+help:  ## Show what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $(READY)
+
+demo: $(READY)  ## Write sample deliveries, ingest them and show what became of them
+	$(BIN)/claims demo
+
+test: $(READY)  ## Run the tests
+	$(BIN)/pytest
+
+check: lint types test  ## What CI runs: lint, types and tests
+
+lint: $(READY)  ## Check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)  ## Check types
+	$(BIN)/mypy
+
+format: $(READY)  ## Mend what style can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+ui: $(READY)  ## Open the Dagster UI on data/landing and data/lakehouse
+	$(BIN)/claims ui
+
+bench: $(READY)  ## Time the whole way of two deliveries beside the floor
+	$(BIN)/python benchmarks/ingest.py
+
+clean:  ## Remove the environment and caches (never data)
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
