@@ -67,7 +67,7 @@ def _raw(feed: Feed) -> dg.AssetsDefinition:
         description=f"{feed.contract.__doc__}\n\nA delivery of {feed.name} as sent: text, one row a landed record.",
         metadata={"dagster/column_schema": raw_schema(feed)},
     )
-    def raw(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult[None]:
+    def raw(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult:  # type: ignore[type-arg]
         settings, delivery = lakehouse.settings(), context.partition_key
         found = discover(settings.landing).deliveries if settings.landing.is_dir() else []
         landed = next((one for one in found if (one.feed.name, one.delivery) == (feed.name, delivery)), None)
@@ -165,7 +165,7 @@ def _history(feed: Feed) -> dg.AssetsDefinition:
         },
         check_specs=[invariants_spec(feed, feed.table)],
     )
-    def history(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult[None]:
+    def history(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult:  # type: ignore[type-arg]
         settings, delivery = lakehouse.settings(), context.partition_key
         try:
             applied = bring_up_to_date(settings, feed, delivery, context.run_id)
@@ -192,7 +192,7 @@ def _history(feed: Feed) -> dg.AssetsDefinition:
     pool=WAREHOUSE_POOL,
     description="The DuckDB file that readers open: tables, views and macros, replaced at once by what was audited.",
 )
-def published(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult[None]:
+def published(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Replace the published file by the warehouse as it is."""
     settings = lakehouse.settings()
     publication = publish(settings)
