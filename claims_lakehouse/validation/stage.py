@@ -26,7 +26,6 @@ from claims_lakehouse.settings import Settings
 from claims_lakehouse.validation.findings import ISSUE_SCHEMA
 from claims_lakehouse.validation.survey import survey
 from claims_lakehouse.validation.verification import Split, Verification, Verifier
-from claims_lakehouse.warehouse.scratch import scratch
 
 #: Rows that go through pandera at a time: what a batch costs in memory is bounded, however many rows break rules.
 BATCH_ROWS = 250_000
@@ -46,8 +45,7 @@ def validate_delivery(
     `received` is the delivery's received_at (naive UTC); `progress` is told how many rows were done.
     """
     raw = settings.raw(feed.name, delivery, fingerprint)
-    with scratch(settings) as con:
-        verifier = Verifier(feed, delivery, received, survey(con, raw, feed))
+    verifier = Verifier(feed, delivery, received, survey(raw, feed))
     with ExitStack() as stack:
         valid_path = stack.enter_context(replacing(settings.validated(feed.name, delivery, fingerprint)))
         issues_path = stack.enter_context(replacing(settings.issues(feed.name, delivery, fingerprint)))

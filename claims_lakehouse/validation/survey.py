@@ -1,37 +1,22 @@
 """What can only be seen over a whole delivery: records that occur more than once, ids that were swapped.
 
-Asked of the raw Parquet file in DuckDB, so that memory stays bounded; the rows it names are few.
+Asked of a few columns of the raw file before its rows are verified. Records are compared by a hash of their key:
+that two share one only makes both be looked at again, by their text.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import duckdb
 import polars as pl
+import pyarrow.parquet as pq
 
 from claims_lakehouse.contracts import Feed
 
-#: The characters with Unicode's White_Space property, which is what polars trims.
-WHITE_SPACE = "".join(
-    map(
-        chr,
-        [
-            *range(0x09, 0x0E),
-            0x20,
-            0x85,
-            0xA0,
-            0x1680,
-            *range(0x2000, 0x200B),
-            0x2028,
-            0x2029,
-            0x202F,
-            0x205F,
-            0x3000,
-        ],
-    )
-)
+#: Rows whose keys are compared at a time; keys are dealt out by their hash, so that memory stays bounded.
+_SHARE = 4_000_000
 
 
 class Survey(NamedTuple):
@@ -41,43 +26,62 @@ class Survey(NamedTuple):
     swapped: pl.Series
 
 
-def survey(con: duckdb.DuckDBPyConnection, raw: Path, feed: Feed) -> Survey:
+def survey(raw: Path, feed: Feed) -> Survey:
     """Look over a whole delivery's raw file."""
-    key = ", ".join(f"trim({name}, $space)" for name in feed.key)
-    values = {"raw": str(raw), "space": WHITE_SPACE}
-    # A hash that two records share only makes both be looked at twice.
-    repeated = con.sql(
-        f"""
-        WITH named AS (SELECT row_number, hash({key}) AS record FROM read_parquet($raw) WHERE malformed IS NULL)
-        SELECT row_number FROM named
-        WHERE record IN (SELECT record FROM named GROUP BY record HAVING count(*) > 1)
-        """,
-        params=values,
-    ).pl()["row_number"]
-    swapped = pl.Series("row_number", [], pl.Int64)
-    if feed.swappable:
-        own, other = feed.swappable
-        swapped = con.sql(
-            f"""
-            WITH ids AS (
-                SELECT row_number, trim({own}, $space) AS own, trim({other}, $space) AS other
-                FROM read_parquet($raw) WHERE malformed IS NULL
-            ),
-            suspects AS (
-                SELECT row_number, own, other FROM ids
-                WHERE own <> '' AND other <> '' AND own IN (SELECT other FROM ids) AND other IN (SELECT own FROM ids)
-            ),
-            as_own AS (SELECT own AS id, count(*) AS n FROM ids WHERE own IN (SELECT own FROM suspects) GROUP BY id),
-            as_other AS (
-                SELECT other AS id, count(*) AS n FROM ids
-                WHERE other IN (SELECT own FROM suspects UNION SELECT other FROM suspects) GROUP BY id
-            )
-            SELECT row_number FROM suspects
-            JOIN as_own ON as_own.id = suspects.own
-            JOIN as_other AS own_elsewhere ON own_elsewhere.id = suspects.own
-            JOIN as_other AS other_elsewhere ON other_elsewhere.id = suspects.other
-            WHERE own_elsewhere.n > as_own.n AND other_elsewhere.n = 1
-            """,
-            params=values,
-        ).pl()["row_number"]
-    return Survey(repeated.cast(pl.Int64), swapped.cast(pl.Int64))
+    hashed = pl.concat(
+        rows.drop_nulls().select("row_number", pl.struct(feed.key).hash().alias("record"))
+        for rows in _texts(raw, feed.key)
+    )
+    swapped = _swapped(raw, *feed.swappable) if feed.swappable else pl.Series("row_number", [], pl.Int64)
+    return Survey(_repeated(hashed), swapped)
+
+
+def _texts(raw: Path, columns: tuple[str, ...]) -> Iterator[pl.DataFrame]:
+    """Row numbers and trimmed texts of the rows that could be split, in bounded frames, of which one is empty."""
+    yield pl.DataFrame(schema={"row_number": pl.Int64, **dict.fromkeys(columns, pl.String)})
+    with pq.ParquetFile(raw) as file:
+        for batch in file.iter_batches(batch_size=1_000_000, columns=["row_number", "malformed", *columns]):
+            rows = pl.DataFrame(pl.from_arrow(batch)).filter(pl.col("malformed").is_null())
+            yield rows.select("row_number", *(_trimmed(name) for name in columns))
+
+
+def _trimmed(name: str) -> pl.Expr:
+    text = pl.col(name).str.strip_chars()
+    return pl.when(text != "").then(text).alias(name)
+
+
+def _repeated(hashed: pl.DataFrame) -> pl.Series:
+    shares = hashed.height // _SHARE + 1
+    found = []
+    for share in range(shares):
+        rows = hashed if shares == 1 else hashed.filter(pl.col("record") % shares == share)
+        found.append(rows.filter(pl.col("record").is_duplicated())["row_number"])
+    return pl.concat(found)
+
+
+def _swapped(raw: Path, own: str, other: str) -> pl.Series:
+    """Rows whose `own` id is known as an `other` id, and the other way round, by how often each occurs.
+
+    The own id occurs as an `other` in more rows than as an `own`; the other id occurs as an `own`, and in no other
+    row as an `other`.
+    """
+    hashed = pl.concat([rows.select(pl.col(own).hash(), pl.col(other).hash()) for rows in _texts(raw, (own, other))])
+    suspects = hashed.filter(pl.col(own).is_in(hashed[other].implode()) & pl.col(other).is_in(hashed[own].implode()))
+    if suspects.is_empty():
+        return pl.Series("row_number", [], pl.Int64)
+    ids = pl.concat([suspects[own], suspects[other]]).unique().implode()
+    named = pl.concat(
+        [
+            rows.filter(pl.col(own).hash().is_in(ids) | pl.col(other).hash().is_in(ids))
+            for rows in _texts(raw, (own, other))
+        ]
+    )
+    as_own = named.drop_nulls(own).group_by(pl.col(own).alias("id")).len("as_own")
+    as_other = named.drop_nulls(other).group_by(pl.col(other).alias("id")).len("as_other")
+    counts = as_own.join(as_other, on="id", how="full", coalesce=True).fill_null(0)
+    judged = named.join(counts, left_on=own, right_on="id").join(
+        counts, left_on=other, right_on="id", suffix="_of_other"
+    )
+    return judged.filter(
+        (pl.col("as_other") > pl.col("as_own")) & (pl.col("as_own_of_other") > 0) & (pl.col("as_other_of_other") == 1)
+    )["row_number"].sort()

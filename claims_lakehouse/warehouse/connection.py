@@ -17,8 +17,8 @@ import duckdb
 from claims_lakehouse.errors import WarehouseBusy
 from claims_lakehouse.files import FILE_MODE, make_folder
 from claims_lakehouse.settings import Settings
+from claims_lakehouse.warehouse.bounds import bounds
 from claims_lakehouse.warehouse.schema import create_schema
-from claims_lakehouse.warehouse.scratch import bounds
 
 #: How long a writer waits for its turn, seconds.
 PATIENCE = 600.0
