@@ -11,12 +11,13 @@ import duckdb
 
 from claims_lakehouse.contracts import feed_named
 from claims_lakehouse.errors import DeliveryError
-from claims_lakehouse.history.stage import bring_up_to_date, look, record_failure
+from claims_lakehouse.history.stage import bring_up_to_date, hold_or_clear, look, record_failure
 from claims_lakehouse.landing.discovery import discover
 from claims_lakehouse.landing.journal import Journal
 from claims_lakehouse.landing.stage import fingerprints, land_delivery
 from claims_lakehouse.serving.publish import publish
 from claims_lakehouse.settings import Settings
+from claims_lakehouse.validation.gate import gate
 from claims_lakehouse.validation.stage import validate_delivery
 
 REPOSITORY = Path(__file__).parents[1]
@@ -114,8 +115,9 @@ class Lakehouse:
         state = Journal(self.settings, feed, delivery).state()
         assert state is not None
         assert state.content is not None
-        validate_delivery(self.settings, feed_named(feed), delivery, state.content, state.received_at)
-        bring_up_to_date(self.settings, feed_named(feed), delivery)
+        done = validate_delivery(self.settings, feed_named(feed), delivery, state.content, state.received_at)
+        if not hold_or_clear(self.settings, feed_named(feed), delivery, gate(feed_named(feed), done)):
+            bring_up_to_date(self.settings, feed_named(feed), delivery)
         return None
 
     def ingest(self) -> dict[tuple[str, str], str | None]:

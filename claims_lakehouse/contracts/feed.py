@@ -69,6 +69,7 @@ class Feed:
         swappable: The key column and the reference column that a sender may have mixed up.
         quarantine_limit: The share of a delivery's rows that may be quarantined.
         quarantine_floor: The number of quarantined rows below which the share does not matter.
+        expected_every_days: After how many days without a delivery the feed counts as stale.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Feed:
     swappable: tuple[str, str] | None = None
     quarantine_limit: float = 0.20
     quarantine_floor: int = 50
+    expected_every_days: int = 35
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -21,7 +21,7 @@ from claims_lakehouse.contracts import Feed
 from claims_lakehouse.history import live_issues
 from claims_lakehouse.history.audit import audit
 from claims_lakehouse.history.ledger import write_ledger_row
-from claims_lakehouse.landing.journal import Event
+from claims_lakehouse.landing.journal import Event, Status
 from claims_lakehouse.validation.verification import Verification
 from claims_lakehouse.warehouse.connection import transaction
 
@@ -43,8 +43,10 @@ class Application:
     """One delivery as it is to stand; times are naive UTC.
 
     Attributes:
-        status: `applied`, or one of the states in which its rows are kept out.
-        content: What it says; None if nothing that landed was ever readable.
+        content: What it says, or would say; None if nothing that landed was ever readable.
+        is_applied: Whether that is to be in the tables.
+        status: What the ledger is to say of it.
+        error: Why the content that landed last is not the one that stands, if so.
     """
 
     feed: Feed
@@ -52,7 +54,8 @@ class Application:
     received_at: datetime
     recorded_at: datetime
     content: Content | None
-    status: Literal["applied", "retracted", "held", "failed"] = "applied"
+    is_applied: bool = True
+    status: Status = "applied"
     error: str | None = None
     run_id: str | None = None
 
@@ -91,7 +94,7 @@ def apply_delivery(
 
 
 def _expected_rows(application: Application) -> int:
-    if application.status != "applied" or application.content is None:
+    if not application.is_applied or application.content is None:
         return 0
     return application.content.verification.valid
 
@@ -107,7 +110,7 @@ class _Statements:
 
     def apply(self) -> Applied:
         application, feed = self._application, self._feed
-        adds = application.status == "applied" and application.content is not None
+        adds = application.is_applied and application.content is not None
         self._incoming(application.content if adds else None)
         self._touched()
         self._standing()

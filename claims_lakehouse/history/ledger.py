@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -38,7 +39,7 @@ def write_ledger_row(
     con.execute("DELETE FROM internal.ledger WHERE feed = $feed AND delivery = $delivery", this)
     counts = application.content.verification if application.content else None
     con.execute(
-        "INSERT INTO internal.ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO internal.ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             application.feed.name,
             application.delivery,
@@ -53,6 +54,7 @@ def write_ledger_row(
             application.error,
             application.run_id,
             loaded_at or datetime.now(UTC).replace(tzinfo=None),
+            json.dumps(counts.nulls) if counts else None,
         ],
     )
     _write_log(con, application.feed.name, application.delivery, events)

@@ -53,7 +53,7 @@ def _reason(
             return "replaced"
     if state.content is None:
         return None
-    if row is None or row.fingerprint != state.content or (row.status == "retracted") != state.is_retracted:
+    if row is None or row.fingerprint != (state.standing or state.content) or row.status != state.status:
         return "not in the warehouse"
     return None
 

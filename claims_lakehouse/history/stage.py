@@ -10,11 +10,14 @@ from claims_lakehouse.errors import DeliveryError, UnplaceableFile, UsageError
 from claims_lakehouse.history.apply import Application, Applied, Content, apply_delivery
 from claims_lakehouse.history.ledger import read_ledger, write_failure
 from claims_lakehouse.history.plan import Pending, plan_deliveries
+from claims_lakehouse.history.trends import Trends, trends
 from claims_lakehouse.landing.discovery import discover
-from claims_lakehouse.landing.journal import DeliveryState, Event, Journal, journaled_deliveries
+from claims_lakehouse.landing.journal import DeliveryState, Event, Journal, Status, journaled_deliveries
 from claims_lakehouse.landing.stage import fingerprints
 from claims_lakehouse.settings import Settings
+from claims_lakehouse.validation.gate import Gate
 from claims_lakehouse.validation.stage import read_verification
+from claims_lakehouse.validation.verification import Verification
 from claims_lakehouse.warehouse.connection import open_warehouse, transaction
 
 
@@ -52,39 +55,77 @@ def look(settings: Settings) -> Outlook:
     return Outlook(due, found.unplaceable, len(states) - len(due))
 
 
-def bring_up_to_date(settings: Settings, feed: Feed, delivery: str, run_id: str | None = None) -> Applied:
-    """Apply the delivery's content as its journal has it; AuditFailed (nothing changed) where that breaks a law."""
+class Standing(NamedTuple):
+    """A delivery as it stands after it was brought up to date.
+
+    `verification` is that of the content that the ledger names.
+    """
+
+    status: Status
+    applied: Applied
+    verification: Verification
+    trends: Trends
+
+
+def bring_up_to_date(settings: Settings, feed: Feed, delivery: str, run_id: str | None = None) -> Standing:
+    """Make the tables and the ledger what the delivery's journal says: applied, held or retracted.
+
+    AuditFailed (nothing changed) where that would break a law; UsageError where nothing of it could ever be read.
+    """
     journal = Journal(settings, feed.name, delivery)
     state = journal.state()
     if state is None or state.content is None:
         raise UsageError(f"Feed '{feed.name}' has no delivery '{delivery}' that could be read.")
     now = datetime.now(UTC).replace(tzinfo=None)
+    content = _content(settings, feed, delivery, state.standing or state.content)
+    is_applied = state.standing is not None and state.standing not in state.retracted
     application = Application(
         feed=feed,
         delivery=delivery,
         received_at=state.received_at,
         recorded_at=state.recorded_at or now,
-        content=content_of(settings, feed, delivery, state),
-        status="retracted" if state.is_retracted else "applied",
-        error=state.failure,
+        content=content,
+        is_applied=is_applied,
+        status=state.status,
+        error=state.failure or state.holding,
         run_id=run_id,
     )
 
     def announce() -> list[Event]:
-        if application.status == "applied" and state.applied != state.content:
-            journal.append("applied", at=now, fingerprint=state.content, run_id=run_id)
+        if is_applied and state.applied != state.standing:
+            journal.append("applied", at=now, fingerprint=state.standing, run_id=run_id)
         return journal.events()
 
     with open_warehouse(settings) as con:
-        return apply_delivery(con, application, announce, loaded_at=now)
+        applied = apply_delivery(con, application, announce, loaded_at=now)
+        return Standing(state.status, applied, content.verification, trends(con, feed, delivery, content.verification))
 
 
-def content_of(settings: Settings, feed: Feed, delivery: str, state: DeliveryState) -> Content:
-    """The validated content that the journal names."""
+def hold_or_clear(settings: Settings, feed: Feed, delivery: str, checks: Gate, run_id: str | None = None) -> bool:
+    """Have the journal and the ledger say whether blocking checks stop the delivery's content; True where they do.
+
+    A released content stays released, and one that the checks no longer object to is no longer held.
+    """
+    journal = Journal(settings, feed.name, delivery)
+    state = journal.state()
+    assert state is not None
     assert state.content is not None
-    validated = settings.validated(feed.name, delivery, state.content)
-    issues = settings.issues(feed.name, delivery, state.content)
-    return Content(state.content, validated, issues, read_verification(validated))
+    reasons = checks.reasons(released=state.content in state.released)
+    if not reasons:
+        if state.is_held:
+            journal.append("released", fingerprint=state.content, why="the checks no longer object", run_id=run_id)
+        return False
+    told = "; ".join(reasons)
+    if not state.is_held or state.holding != told:
+        journal.append("held", fingerprint=state.content, detail=told, run_id=run_id)
+    bring_up_to_date(settings, feed, delivery, run_id)
+    return True
+
+
+def _content(settings: Settings, feed: Feed, delivery: str, fingerprint: str) -> Content:
+    validated = settings.validated(feed.name, delivery, fingerprint)
+    issues = settings.issues(feed.name, delivery, fingerprint)
+    return Content(fingerprint, validated, issues, read_verification(validated))
 
 
 def record_failure(settings: Settings, feed: Feed, delivery: str, run_id: str | None = None) -> None:

@@ -19,6 +19,7 @@ from claims_lakehouse.files import FILE_MODE, make_folder
 from claims_lakehouse.landing.received import received_at
 from claims_lakehouse.settings import Settings
 
+Status = Literal["applied", "held", "failed", "retracted"]
 Happening = Literal[
     "received", "landed", "failed", "applied", "replaced", "held", "released", "retracted", "reinstated"
 ]
@@ -54,7 +55,9 @@ class DeliveryState:
         failed_content: The fingerprint of that content, where it could be read at all.
         applied: The fingerprint applied last.
         retracted: The contents that are retracted.
-        released: The contents that a person released from being held.
+        held: The contents that a blocking check stopped and nobody released.
+        released: The contents that were released from being held.
+        holding: Why the content is held, if it is.
     """
 
     received_at: datetime
@@ -64,12 +67,31 @@ class DeliveryState:
     failed_content: str | None = None
     applied: str | None = None
     retracted: frozenset[str] = frozenset()
+    held: frozenset[str] = frozenset()
     released: frozenset[str] = frozenset()
+    holding: str | None = None
 
     @property
-    def is_retracted(self) -> bool:
-        """Whether the content that would be applied is retracted."""
-        return self.content in self.retracted
+    def is_held(self) -> bool:
+        """Whether the content that landed last waits for a person."""
+        return self.content in self.held
+
+    @property
+    def standing(self) -> str | None:
+        """The content that the delivery's part of the tables is made of, retracted or not.
+
+        While new content is held, what was applied before it stays.
+        """
+        return self.applied if self.is_held else self.content
+
+    @property
+    def status(self) -> Status:
+        """What the ledger is to say of the delivery."""
+        if self.standing is not None and self.standing in self.retracted:
+            return "retracted"
+        if self.is_held:
+            return "held"
+        return "applied" if self.content is not None else "failed"
 
 
 def state_of(events: Iterable[Event]) -> DeliveryState | None:
@@ -77,6 +99,7 @@ def state_of(events: Iterable[Event]) -> DeliveryState | None:
     known: dict[str, Any] = {}
     retracted: set[str] = set()
     released: set[str] = set()
+    held: dict[str, str | None] = {}
     for event in events:
         match event.event:
             case "received":
@@ -92,13 +115,22 @@ def state_of(events: Iterable[Event]) -> DeliveryState | None:
                 retracted.add(event.fingerprint)
             case "reinstated" if event.fingerprint:
                 retracted.discard(event.fingerprint)
+            case "held" if event.fingerprint:
+                held[event.fingerprint] = event.detail
             case "released" if event.fingerprint:
                 released.add(event.fingerprint)
+                held.pop(event.fingerprint, None)
             case _:
                 pass
     if "received_at" not in known:
         return None
-    return DeliveryState(**known, retracted=frozenset(retracted), released=frozenset(released))
+    return DeliveryState(
+        **known,
+        retracted=frozenset(retracted),
+        held=frozenset(held),
+        released=frozenset(released),
+        holding=held.get(known.get("content", "")),
+    )
 
 
 class Journal:

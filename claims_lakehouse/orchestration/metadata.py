@@ -1,8 +1,7 @@
-"""What a materialization tells: counts, schema, fingerprints; never a value of a row."""
+"""What a materialization tells: counts, schema, lineage, fingerprints; never a value of a row."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import dagster as dg
 
@@ -10,12 +9,14 @@ from claims_lakehouse.contracts import Feed
 from claims_lakehouse.validation.findings import ISSUE_SCHEMA
 from claims_lakehouse.validation.verification import Verification
 
+_ROW_NUMBER = dg.TableColumn("row_number", "BIGINT", "Place of the record in the delivery, from 1.")
+
 
 def raw_schema(feed: Feed) -> dg.TableSchema:
     """The columns of a raw file."""
     return dg.TableSchema(
         columns=[
-            dg.TableColumn("row_number", "BIGINT", "Place of the record in the delivery, from 1."),
+            _ROW_NUMBER,
             *(dg.TableColumn(c.name, "VARCHAR", c.description) for c in feed.columns),
             dg.TableColumn("malformed", "VARCHAR", "The record's text, where it could not be split."),
             dg.TableColumn("malformed_reason", "VARCHAR", "Why it could not be split."),
@@ -25,12 +26,7 @@ def raw_schema(feed: Feed) -> dg.TableSchema:
 
 def validated_schema(feed: Feed) -> dg.TableSchema:
     """The columns of a validated file."""
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn("row_number", "BIGINT", "Place of the record in the delivery, from 1."),
-            *_columns(feed),
-        ]
-    )
+    return dg.TableSchema(columns=[_ROW_NUMBER, *_columns(feed)])
 
 
 def issues_schema() -> dg.TableSchema:
@@ -55,6 +51,47 @@ def history_schema(feed: Feed) -> dg.TableSchema:
     )
 
 
+def lineage(feed: Feed, upstream: str) -> dict[str, Any]:
+    """Which column comes from which: as Dagster keeps it, and as a table that its page shows."""
+    names = [column.name for column in feed.columns]
+    deps = {name: [dg.TableColumnDep(asset_key=dg.AssetKey(upstream), column_name=name)] for name in names}
+    return {
+        "dagster/column_lineage": dg.TableColumnLineage(deps_by_column=deps),
+        "lineage": table(("column", "from"), [(name, f"{upstream}.{name}") for name in names]),
+    }
+
+
+def counts_table(counts: Mapping[str, int], name: str, what: str = "rows") -> dg.MarkdownMetadataValue:
+    """Counts as a Markdown table."""
+    return table((name, what), [(key, f"{value:,}") for key, value in counts.items()])
+
+
+def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> dg.MarkdownMetadataValue:
+    """A Markdown table."""
+    lines = [header, tuple("---" for _ in header), *rows]
+    return dg.MetadataValue.md(
+        "\n".join("| " + " | ".join(line) + " |" for line in lines) if len(lines) > 2 else "none"
+    )
+
+
+def profile(feed: Feed, done: Verification) -> dg.MarkdownMetadataValue:
+    """A look at the valid rows without a value of any: each column's type, and how many rows have none."""
+    rows = [(c.name, c.form.sql_type, f"{done.nulls.get(c.name, 0):,} of {done.valid:,}") for c in feed.columns]
+    return table(("column", "type", "empty"), rows)
+
+
+def verification_metadata(done: Verification) -> dict[str, Any]:
+    """What became of a delivery's rows."""
+    return {
+        "rows_landed": done.landed,
+        "rows_malformed": done.malformed,
+        "rows_quarantined": done.quarantined,
+        "rows_duplicate": done.duplicate,
+        "rows_valid": done.valid,
+        "contract_version": done.contract_version,
+    }
+
+
 def _columns(feed: Feed) -> list[dg.TableColumn]:
     return [
         dg.TableColumn(
@@ -65,25 +102,3 @@ def _columns(feed: Feed) -> list[dg.TableColumn]:
         )
         for column in feed.columns
     ]
-
-
-def counts_table(counts: Mapping[str, int], name: str, what: str = "rows") -> dg.MarkdownMetadataValue:
-    """Counts as a Markdown table."""
-    lines = [
-        f"| {name} | {what} |",
-        "|---|---:|",
-        *(f"| {key} | {value:,} |" for key, value in counts.items()),
-    ]
-    return dg.MetadataValue.md("\n".join(lines) if counts else "nothing")
-
-
-def verification_metadata(done: Verification) -> dict[str, dg.MetadataValue]:
-    """What became of a delivery's rows."""
-    return {
-        "rows_landed": dg.MetadataValue.int(done.landed),
-        "rows_malformed": dg.MetadataValue.int(done.malformed),
-        "rows_quarantined": dg.MetadataValue.int(done.quarantined),
-        "rows_duplicate": dg.MetadataValue.int(done.duplicate),
-        "rows_valid": dg.MetadataValue.int(done.valid),
-        "contract_version": dg.MetadataValue.text(done.contract_version),
-    }

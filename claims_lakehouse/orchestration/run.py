@@ -10,9 +10,10 @@ import dagster as dg
 
 from claims_lakehouse.contracts import Feed
 from claims_lakehouse.definitions import defs
-from claims_lakehouse.orchestration.assets import issues_key, published, raw_key, validated_key
+from claims_lakehouse.orchestration.assets import published
 from claims_lakehouse.orchestration.instance import lakehouse_instance
 from claims_lakehouse.orchestration.partitions import deliveries
+from claims_lakehouse.orchestration.stages import issues_key, raw_key, validated_key
 from claims_lakehouse.settings import Settings
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

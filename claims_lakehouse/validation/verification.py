@@ -42,6 +42,7 @@ class Verification:
         contract_version: A hash of the rules that the rows were held against.
         repeats: Whether some record has more than one valid row.
         issues: How many findings of each rule, warnings included.
+        errors: How many findings of severity error, by rule.
         nulls: How many valid rows have no value, by column.
     """
 
@@ -53,6 +54,7 @@ class Verification:
     contract_version: str
     repeats: bool = False
     issues: dict[str, int] = field(default_factory=dict)
+    errors: dict[str, int] = field(default_factory=dict)
     nulls: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -83,6 +85,7 @@ class Verifier:
         self._landed = self._malformed = self._quarantined = self._duplicate = self._valid = 0
         self._repeats = False
         self._issues: Counter[str] = Counter()
+        self._errors: Counter[str] = Counter()
         self._nulls: Counter[str] = Counter()
 
     def unexpected(self, columns: Sequence[str]) -> Split:
@@ -163,6 +166,7 @@ class Verifier:
             contract_version=contract_version(self._feed),
             repeats=self._repeats,
             issues=dict(sorted(self._issues.items())),
+            errors=dict(sorted(self._errors.items())),
             nulls=dict(self._nulls),
         )
 
@@ -172,5 +176,8 @@ class Verifier:
             self._nulls[column.name] += accepted[column.name].null_count()
 
     def _issued(self, found: pl.DataFrame, moments: pl.DataFrame) -> pl.DataFrame:
-        self._issues.update(found["rule"].to_list())
+        for rule, severity, count in found.group_by("rule", "severity").len().iter_rows():
+            self._issues[rule] += count
+            if severity == "error":
+                self._errors[rule] += count
         return as_issues(found, moments, self._feed, self._delivery)

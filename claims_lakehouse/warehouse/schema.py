@@ -14,7 +14,8 @@ CREATE SCHEMA IF NOT EXISTS internal;
 CREATE TABLE IF NOT EXISTS internal.ledger (
     feed VARCHAR NOT NULL, delivery VARCHAR NOT NULL, received_at TIMESTAMP NOT NULL, fingerprint VARCHAR,
     rows_landed BIGINT, rows_malformed BIGINT, rows_quarantined BIGINT, rows_duplicate BIGINT, rows_valid BIGINT,
-    status VARCHAR NOT NULL, error VARCHAR, run_id VARCHAR, loaded_at TIMESTAMP NOT NULL
+    status VARCHAR NOT NULL, error VARCHAR, run_id VARCHAR, loaded_at TIMESTAMP NOT NULL,
+    nulls VARCHAR
 );
 CREATE TABLE IF NOT EXISTS internal.finding (
     issue_id VARCHAR NOT NULL, feed VARCHAR NOT NULL, delivery VARCHAR NOT NULL, row_number BIGINT,

@@ -373,13 +373,12 @@ def test_a_link_that_leads_to_itself_fails_alone(lakehouse: Lakehouse) -> None:
     assert None not in outcome.values()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="gives a file to somebody else, which takes root")
 @pytest.mark.parametrize("what", ["file", "folder"])
 def test_what_may_not_be_read_fails_alone(lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     lakehouse.land("patients", "2024-01-01", [patient()])
     denied = lakehouse.land("patients", "2024-02-01", [patient()]) if what == "file" else parts(lakehouse, "2024-02-01")
 
-    # Root may read everything: have the system say no where another user would hear it.
+    # Root, who may run the tests, may read everything: have the system say no.
     def refusing(real: Callable[..., Any]) -> Callable[..., Any]:
         def call(path: Any, *args: Any, **options: Any) -> Any:
             if str(path) == str(denied):
@@ -449,7 +448,7 @@ def test_odd_spellings_of_a_file_are_read_as_the_same_rows(odd_lakehouse: Lakeho
 def test_an_empty_file_with_a_header_is_a_delivery_of_no_rows(lakehouse: Lakehouse) -> None:
     lakehouse.land("patients", "2024-01-01", HEADER + "\n")
     lakehouse.land("providers", "2024-01-01", ",".join(provider()))
-    lakehouse.land("claims", "2024-01-01", as_parquet([claim()])[:0] + _no_rows(claim()), "parquet")
+    lakehouse.land("claims", "2024-01-01", _no_rows(claim()), "parquet")
     assert set(lakehouse.ingest().values()) == {None}
     rows = lakehouse.rows(f"SELECT status, error, {', '.join(COUNTS)} FROM delivery")
     assert rows == [("applied", None, 0, 0, 0, 0, 0, 0, 0)] * 3
@@ -497,7 +496,7 @@ def test_a_field_of_10_mb_does_no_harm(lakehouse: Lakehouse) -> None:
     assert lakehouse.ingest() == {("patients", "2024-01-01"): None}
     assert lakehouse.rows("SELECT patient_id, length(address) FROM patient ORDER BY 1") == [
         ("1000U", 10_000_000),
-        ("3", 17),
+        ("3", len(patient()["address"])),
     ]
     assert lakehouse.rows("SELECT rule, length(value), length(message) < 500 FROM issue") == [
         ("bad_zipcode", 10_000_000, True)
@@ -512,8 +511,6 @@ def test_malformed_records_are_issues_and_the_rest_goes_on(lakehouse: Lakehouse)
     lakehouse.land("patients", "2024-01-01", content)
     lakehouse.ingest()
     assert lakehouse.rows("SELECT rows_landed, rows_malformed, rows_quarantined, rows_valid FROM delivery") == [
-        (7, 4, 0, 4 - 1)
-    ] or lakehouse.rows("SELECT rows_landed, rows_malformed, rows_quarantined, rows_valid FROM delivery") == [
         (7, 4, 0, 3)
     ]
     found = lakehouse.rows("SELECT row_number, rule, value, severity FROM issue ORDER BY row_number")
@@ -646,7 +643,8 @@ def test_a_deleted_warehouse_comes_back_byte_for_byte(lakehouse: Lakehouse, tmp_
     busy(lakehouse)
     everything = ("issue", "delivery_log", LEDGER)
     before = export(lakehouse, tmp_path / "export", *everything)
-    assert before["dim_patient"].count(b"\n") == 6
+    # A header, two versions from priming, and one each from `someday` and 2023-12-31; 2024-02-01 says nothing new.
+    assert before["dim_patient"].count(b"\n") == 5
     assert before["restated_patient"].count(b"\n") == 2
     recorded = lakehouse.rows("SELECT delivery, recorded_at FROM dim_patient ORDER BY ALL")
     assert all(isinstance(moment, datetime) for _, moment in recorded)

@@ -1,0 +1,158 @@
+"""What an asset does for one delivery, and what it reports: shared by the assets and by the catch-up run."""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dagster as dg
+import duckdb
+
+from claims_lakehouse.contracts import Feed
+from claims_lakehouse.errors import ClaimsLakehouseError, DeliveryError, UnreadableFile, WarehouseBusy
+from claims_lakehouse.history.stage import bring_up_to_date, hold_or_clear, record_failure
+from claims_lakehouse.landing.discovery import discover
+from claims_lakehouse.landing.journal import DeliveryState, Journal
+from claims_lakehouse.landing.raw import read_summary
+from claims_lakehouse.landing.stage import fingerprints, land_delivery
+from claims_lakehouse.orchestration.checks import history_results, validated_results
+from claims_lakehouse.orchestration.metadata import counts_table, lineage, profile, verification_metadata
+from claims_lakehouse.settings import Settings
+from claims_lakehouse.validation.gate import gate
+from claims_lakehouse.validation.stage import validate_delivery
+
+
+def raw_key(feed: Feed) -> str:
+    """The name of a feed's raw asset."""
+    return f"raw_{feed.name}"
+
+
+def validated_key(feed: Feed) -> str:
+    """The name of a feed's validated asset."""
+    return f"validated_{feed.name}"
+
+
+def issues_key(feed: Feed) -> str:
+    """The name of a feed's issues asset."""
+    return f"issues_{feed.name}"
+
+
+class Report(NamedTuple):
+    """What one asset has to say of one delivery."""
+
+    asset: str
+    metadata: dict[str, Any]
+    checks: list[dg.AssetCheckResult]
+    version: str | None = None
+
+
+def land(settings: Settings, feed: Feed, delivery: str, run_id: str) -> list[Report]:
+    """Take the delivery's content up; one that is no longer in landing stays as it was taken up last."""
+    found = discover(settings.landing).deliveries if settings.landing.is_dir() else []
+    landed = next((one for one in found if (one.feed.name, one.delivery) == (feed.name, delivery)), None)
+    try:
+        if landed is not None:
+            known = fingerprints(settings)
+            fingerprint = land_delivery(settings, landed, known, run_id).fingerprint
+            known.save()
+        else:
+            fingerprint = _state(settings, feed, delivery)[1]
+    except DeliveryError:
+        record_failure(settings, feed, delivery, run_id)
+        raise
+    path = settings.raw(feed.name, delivery, fingerprint)
+    summary = read_summary(path)
+    metadata = {
+        "dagster/row_count": summary.rows_landed,
+        "rows_malformed": summary.rows_malformed,
+        "unexpected_columns": len(summary.unexpected_columns),
+        "fingerprint": fingerprint,
+        "files": counts_table({part.name: part.rows for part in summary.parts}, "file"),
+        **_file(path),
+    }
+    return [Report(raw_key(feed), metadata, [], fingerprint[:16])]
+
+
+def validate(settings: Settings, feed: Feed, delivery: str, run_id: str) -> list[Report]:
+    """Verify what was taken up; blocking checks hold it."""
+    state, fingerprint = _state(settings, feed, delivery)
+    done = validate_delivery(settings, feed, delivery, fingerprint, state.received_at)
+    checks = gate(feed, done)
+    hold_or_clear(settings, feed, delivery, checks, run_id)
+    return [
+        Report(
+            issues_key(feed),
+            {
+                "dagster/row_count": sum(done.issues.values()),
+                "issues": counts_table(done.issues, "rule", "findings"),
+                "fingerprint": fingerprint,
+                **_file(settings.issues(feed.name, delivery, fingerprint)),
+            },
+            [],
+        ),
+        Report(
+            validated_key(feed),
+            {
+                "dagster/row_count": done.valid,
+                **verification_metadata(done),
+                "preview": profile(feed, done),
+                "fingerprint": fingerprint,
+                **_file(settings.validated(feed.name, delivery, fingerprint)),
+                **lineage(feed, raw_key(feed)),
+            },
+            validated_results(feed, validated_key(feed), done, checks, released=fingerprint in state.released),
+        ),
+    ]
+
+
+def apply(settings: Settings, feed: Feed, delivery: str, run_id: str) -> list[Report]:
+    """Bring history up to date with the delivery."""
+    state, _ = _state(settings, feed, delivery)
+    if state.is_held and state.standing is None:
+        raise DeliveryError(f"{feed.name} {delivery} is held: {state.holding}. Release or replace it.")
+    standing = bring_up_to_date(settings, feed, delivery, run_id)
+    metadata = {
+        "dagster/row_count": standing.applied.versions_added,
+        "status": standing.status,
+        "versions_added": standing.applied.versions_added,
+        "rows_restated": standing.applied.rows_restated,
+        **verification_metadata(standing.verification),
+        **lineage(feed, validated_key(feed)),
+    }
+    return [Report(feed.table, metadata, history_results(feed, standing))]
+
+
+@contextmanager
+def told_safely(attempt: int = 0) -> Iterator[None]:
+    """Turn errors into what Dagster is to show and do: no retry for what is wrong, one for what may pass.
+
+    An error that nobody foresaw is told by its kind and place alone: its text may quote somebody's data.
+    """
+    try:
+        yield
+    except (WarehouseBusy, OSError, duckdb.IOException) as error:
+        told = f"{type(error).__name__}: {error.strerror if isinstance(error, OSError) else 'the warehouse is not to be had'}"
+        if attempt >= 3:
+            raise dg.Failure(told, allow_retries=False) from None
+        raise dg.RetryRequested(max_retries=3, seconds_to_wait=2**attempt) from dg.Failure(told)
+    except ClaimsLakehouseError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
+    except dg.DagsterError:
+        raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        told = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}; its text is withheld"
+        raise dg.Failure(told, allow_retries=False) from None
+
+
+def _state(settings: Settings, feed: Feed, delivery: str) -> tuple[DeliveryState, str]:
+    """The delivery's state and the fingerprint of the content that landed last."""
+    state = Journal(settings, feed.name, delivery).state()
+    if state is None or state.content is None:
+        raise UnreadableFile(f"{feed.name}, delivery {delivery}", "no content", "one that landed and could be read")
+    return state, state.content
+
+
+def _file(path: Path) -> dict[str, Any]:
+    return {"path": dg.MetadataValue.path(path), "link": dg.MetadataValue.url(path.as_uri())}
