@@ -4,14 +4,29 @@ import warnings
 
 import dagster as dg
 
-# Partitioned asset checks are a preview in this version of Dagster; they are what makes each delivery auditable.
+# Partitioned asset checks and freshness policies are a preview in this version of Dagster; the first are what makes
+# each delivery auditable.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 from claims_lakehouse.contracts import FEEDS  # noqa: E402
-from claims_lakehouse.orchestration.assets import feed_assets, published  # noqa: E402
+from claims_lakehouse.orchestration.assets import feed_assets, landing_folder, published  # noqa: E402
+from claims_lakehouse.orchestration.jobs import (  # noqa: E402
+    catch_up,
+    ingest_jobs,
+    publish_job,
+    reinstate_job,
+    release_job,
+    retract_job,
+)
 from claims_lakehouse.orchestration.resources import Lakehouse  # noqa: E402
+from claims_lakehouse.orchestration.sensors import alert_sensor, landing_sensor, publication_sensor  # noqa: E402
 
 defs = dg.Definitions(
-    assets=[*(asset for feed in FEEDS for asset in feed_assets(feed)), published],
+    assets=[landing_folder, *(asset for feed in FEEDS for asset in feed_assets(feed)), published],
+    jobs=[*ingest_jobs, publish_job, catch_up, release_job, retract_job, reinstate_job],
+    sensors=[landing_sensor, publication_sensor, alert_sensor],
     resources={"lakehouse": Lakehouse()},
+    # A step of its own process would cost ten times what the step does.
+    executor=dg.in_process_executor,
 )

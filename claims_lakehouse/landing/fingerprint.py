@@ -50,6 +50,13 @@ class Fingerprints:
         digests = [self._digest(part) for part in parts]
         return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
+    def peek(self, parts: Sequence[Path]) -> str | None:
+        """The fingerprint, if it is known without reading a file."""
+        looks = [(str(part), _look(file_stat(part, self._landing))) for part in parts]
+        if all(path in self._known and self._known[path][:4] == look for path, look in looks):
+            return self.of(parts)
+        return None
+
     def save(self) -> None:
         """Write down what was learned, if anything was."""
         if self._changed:
@@ -57,7 +64,7 @@ class Fingerprints:
 
     def _digest(self, path: Path) -> str:
         status = file_stat(path, self._landing)
-        look: _Seen = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+        look = _look(status)
         known = self._known.get(str(path))
         if known and known[:4] == look:
             return str(known[4])
@@ -72,3 +79,7 @@ class Fingerprints:
             self._known[str(path)] = [*look, digest]
             self._changed = True
         return digest
+
+
+def _look(status: os.stat_result) -> _Seen:
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]

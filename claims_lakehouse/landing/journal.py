@@ -58,6 +58,7 @@ class DeliveryState:
         held: The contents that a blocking check stopped and nobody released.
         released: The contents that were released from being held.
         holding: Why the content is held, if it is.
+        turns: How often a content landed, well or not.
     """
 
     received_at: datetime
@@ -70,6 +71,7 @@ class DeliveryState:
     held: frozenset[str] = frozenset()
     released: frozenset[str] = frozenset()
     holding: str | None = None
+    turns: int = 0
 
     @property
     def is_held(self) -> bool:
@@ -100,7 +102,9 @@ def state_of(events: Iterable[Event]) -> DeliveryState | None:
     retracted: set[str] = set()
     released: set[str] = set()
     held: dict[str, str | None] = {}
+    turns = 0
     for event in events:
+        turns += event.event in ("landed", "replaced", "failed")
         match event.event:
             case "received":
                 known.setdefault("received_at", event.received_at)
@@ -130,6 +134,7 @@ def state_of(events: Iterable[Event]) -> DeliveryState | None:
         held=frozenset(held),
         released=frozenset(released),
         holding=held.get(known.get("content", "")),
+        turns=turns,
     )
 
 
@@ -177,6 +182,25 @@ class Journal:
         finally:
             os.close(handle)
         return entry
+
+
+class JournalReader:
+    """Reads many journals again and again; one that did not grow is not read again."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[int, DeliveryState | None]] = {}
+
+    def state(self, settings: Settings, feed: str, delivery: str) -> DeliveryState | None:
+        """What the delivery's journal amounts to; None where it was never received."""
+        path = settings.delivery_folder(feed, delivery) / _NAME
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:
+            return None
+        known = self._known.get(path)
+        if known is None or known[0] != size:
+            known = self._known[path] = (size, Journal(settings, feed, delivery).state())
+        return known[1]
 
 
 def journaled_deliveries(settings: Settings, feed: str) -> Iterator[str]:

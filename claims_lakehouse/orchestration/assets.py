@@ -94,7 +94,6 @@ def _validated(feed: Feed) -> dg.AssetsDefinition:
             ),
         ],
         check_specs=validated_checks(feed, validated_key(feed)),
-        pool=WAREHOUSE_POOL,
     )
     def validate(context: dg.AssetExecutionContext, lakehouse: Lakehouse):  # type: ignore[no-untyped-def]
         with told_safely(context.retry_number):

@@ -40,7 +40,7 @@ def history_checks(feed: Feed, asset: str) -> list[dg.AssetCheckSpec]:
 
 
 def validated_results(
-    feed: Feed, asset: str, done: Verification, held: Gate, released: bool
+    feed: Feed, asset: str, done: Verification, held: Gate, *, released: bool
 ) -> list[dg.AssetCheckResult]:
     """What the checks of a validated delivery say of its counts."""
     bad = done.malformed + done.quarantined
@@ -57,11 +57,17 @@ def validated_results(
             asset, "contract", bad == 0, f"{bad:,} of {done.landed:,} rows have an error.",
             {"rules": counts_table(done.issues, "rule", "findings")},
         ),
-        _result(asset, "conservation", held.conservation is None, held.conservation, {"rows": counts_table(became, "became")}),
+        _result(
+            asset, "conservation", held.conservation is None, held.conservation,
+            {"rows": counts_table(became, "became")},
+        ),
         _result(
             asset, "quarantine_rate", held.quarantine_rate is None or released,
             (held.quarantine_rate or f"{bad:,} bad rows; {limit}") + (" (released)" if released else ""),
-            {"rate": bad / done.landed if done.landed else 0.0, "errors": counts_table(done.errors, "rule", "findings")},
+            {
+                "rate": bad / done.landed if done.landed else 0.0,
+                "errors": counts_table(done.errors, "rule", "findings"),
+            },
         ),
     ]  # fmt: skip
 
@@ -84,7 +90,10 @@ def history_results(feed: Feed, standing: Standing) -> list[dg.AssetCheckResult]
             feed.table, "references", not seen.unresolved, f"{sum(seen.unresolved.values()):,} do not resolve.",
             {"unresolved": counts_table(seen.unresolved, "rule")},
         ),
-        _result(feed.table, "volume", not seen.is_unusual, f"{done.landed:,} rows; {usual}.", {"rows_landed": done.landed}),
+        _result(
+            feed.table, "volume", not seen.is_unusual, f"{done.landed:,} rows; {usual}.",
+            {"rows_landed": done.landed},
+        ),
         _result(
             feed.table, "null_rate", not seen.emptier, f"{len(seen.emptier)} columns are emptier than usual.",
             {"columns": table(("column", "empty", "usually"), shares)},

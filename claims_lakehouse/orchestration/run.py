@@ -2,60 +2,70 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import dagster as dg
 
-from claims_lakehouse.contracts import Feed
+from claims_lakehouse.contracts import feed_named
 from claims_lakehouse.definitions import defs
-from claims_lakehouse.orchestration.assets import published
+from claims_lakehouse.history.plan import Pending
+from claims_lakehouse.landing.journal import Journal
 from claims_lakehouse.orchestration.instance import lakehouse_instance
+from claims_lakehouse.orchestration.jobs import DELIVERY_TAG, FEED_TAG, catch_up_config
 from claims_lakehouse.orchestration.partitions import deliveries
-from claims_lakehouse.orchestration.stages import issues_key, raw_key, validated_key
 from claims_lakehouse.settings import Settings
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class Outcome(NamedTuple):
-    """How a run ended; `error` says why where it did not end well."""
+    """How a delivery's run ended: `error` says why it failed, `held` why it waits for a person; else it stands."""
 
-    ok: bool
-    run_id: str
     error: str | None = None
+    held: str | None = None
 
 
 class Runner:
-    """Runs the lakehouse's assets one after the other on one instance."""
+    """Runs the lakehouse's jobs one after the other on one instance."""
 
-    def __init__(self, instance: dg.DagsterInstance) -> None:
-        self._instance = instance
-        self._job = defs.resolve_implicit_global_asset_job_def()
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
+        self._settings, self._instance = settings, instance
 
-    def deliver(self, feed: Feed, delivery: str) -> Outcome:
-        """Take one delivery from landing into history."""
-        self._instance.add_dynamic_partitions(str(deliveries(feed).name), [delivery])
-        keys = [raw_key(feed), validated_key(feed), issues_key(feed), feed.table]
-        return self._run([dg.AssetKey(key) for key in keys], delivery)
+    def deliver(self, due: Pending) -> Outcome:
+        """Take one delivery from landing into history, in a run of its own."""
+        self._instance.add_dynamic_partitions(str(deliveries(feed_named(due.feed)).name), [due.delivery])
+        tags = {FEED_TAG: due.feed, DELIVERY_TAG: due.delivery}
+        return self._outcome(due, self._run(f"ingest_{due.feed}", partition_key=due.delivery, tags=tags))
 
-    def publish(self) -> Outcome:
-        """Publish what the warehouse holds."""
-        return self._run([published.key], None)
+    def catch_up(self, due: Sequence[Pending]) -> list[Outcome]:
+        """Take many deliveries up in one run."""
+        error = self._run("catch_up", run_config=catch_up_config(due) | _QUIET)
+        return [self._outcome(one, error) for one in due]
 
-    def _run(self, assets: list[dg.AssetKey], partition: str | None) -> Outcome:
-        result = self._job.execute_in_process(
-            instance=self._instance,
-            partition_key=partition,
-            asset_selection=assets,
-            raise_on_error=False,
-            run_config=_QUIET,
+    def publish(self) -> str | None:
+        """Publish what the warehouse holds; why that failed, if it did."""
+        return self._run("publish")
+
+    def _run(self, job: str, **options: Any) -> str | None:
+        """Run a job; why it failed, if it did."""
+        result = defs.resolve_job_def(job).execute_in_process(
+            **({"run_config": _QUIET} | options), instance=self._instance, raise_on_error=False
         )
-        error = None
-        if not result.success:
-            error = next((_reason(event) for event in result.all_events if event.is_step_failure), "the run failed")
-        return Outcome(result.success, result.run_id, error)
+        if result.success:
+            return None
+        return next((_reason(event) for event in result.all_events if event.is_step_failure), "the run failed")
+
+    def _outcome(self, due: Pending, error: str | None) -> Outcome:
+        state = Journal(self._settings, due.feed, due.delivery).state()
+        if state is not None and state.failure is not None:
+            return Outcome(error=state.failure)
+        if state is not None and state.is_held:
+            return Outcome(held=state.holding)
+        if state is None or (state.status == "applied" and state.applied != state.standing):
+            return Outcome(error=error or "the run failed")
+        return Outcome()
 
 
 @contextmanager
@@ -64,14 +74,12 @@ def runner(settings: Settings) -> Iterator[Runner]:
     os.environ["CLAIMS_LANDING"], os.environ["CLAIMS_HOME"] = str(settings.landing), str(settings.home)
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     with lakehouse_instance(settings) as instance:
-        yield Runner(instance)
+        yield Runner(settings, instance)
 
 
 def _reason(event: dg.DagsterEvent) -> str:
+    """Why a step failed, in the words that told_safely chose; any other error by its kind alone."""
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         return str(data.user_failure_data.description)
-    cause = data.error
-    while cause is not None and cause.cause is not None:
-        cause = cause.cause
-    return f"{cause.cls_name}: {cause.message.splitlines()[0][:300]}" if cause else "the run failed"
+    return f"{data.error.cls_name if data.error else 'an error'} in {event.step_key}"

@@ -132,7 +132,8 @@ def told_safely(attempt: int = 0) -> Iterator[None]:
     try:
         yield
     except (WarehouseBusy, OSError, duckdb.IOException) as error:
-        told = f"{type(error).__name__}: {error.strerror if isinstance(error, OSError) else 'the warehouse is not to be had'}"
+        why = error.strerror if isinstance(error, OSError) else "the warehouse is not to be had"
+        told = f"{type(error).__name__}: {why}"
         if attempt >= 3:
             raise dg.Failure(told, allow_retries=False) from None
         raise dg.RetryRequested(max_retries=3, seconds_to_wait=2**attempt) from dg.Failure(told)

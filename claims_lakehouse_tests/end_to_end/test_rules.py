@@ -344,6 +344,8 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[Case, Outcome]:
     by_feed = {feed: [case for case in CASES if case.feed == feed] for feed in BUILD}
     for feed, cases in by_feed.items():
         rows = [BUILD[feed](**{KEY[feed]: f"K{n}", case.column: case.sent}) for n, case in enumerate(cases)]
+        # Flawless rows after them: a delivery of mostly bad rows would be held.
+        rows += [BUILD[feed](**{KEY[feed]: f"F{n}"}) for n in range(5 * len(cases))]
         lakehouse.land(feed, DAY, rows)
     # The records that the claims' rows refer to.
     lakehouse.land("patients", "priming", [patient()])

@@ -1,0 +1,115 @@
+"""What the command does when it works: process what is due, carry out decisions, show what became of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from claims_lakehouse.errors import ClaimsLakehouseError
+from claims_lakehouse.report import COUNTS, cell, out, plain, print_rows, progress, short
+from claims_lakehouse.settings import Settings
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from claims_lakehouse.history.plan import Pending
+
+#: Deliveries that one catch-up run takes, so that progress shows.
+_CHUNK = 50
+
+
+def ingest_due(settings: Settings) -> bool:
+    """Process what is due and show what became of it; False where a delivery failed."""
+    from claims_lakehouse.history.stage import look
+
+    outlook = look(settings)
+    failed = [str(file) for file in outlook.unplaceable]
+    if outlook.due:
+        failed += _process(settings, outlook.due)
+    standing = f"{outlook.standing:,} deliveries stand as they are."
+    if not outlook.due and outlook.standing:
+        progress.print(f"Nothing to do: {standing}")
+    elif not outlook.due:
+        progress.print(f"Nothing to do: no deliveries in {short(settings.landing)}.")
+    elif outlook.standing:
+        progress.print(standing)
+    for told in failed:
+        progress.print(f"[red]failed:[/] {plain(told)}", soft_wrap=True)
+    return not failed
+
+
+def _process(settings: Settings, due: list[Pending]) -> list[str]:
+    """Run what is due, publish, and show the ledger; returns what failed."""
+    failed = []
+    with progress.status("Starting …") as spinner:
+        from claims_lakehouse.orchestration.run import runner
+        from claims_lakehouse.orchestration.sensors import catch_up_from
+
+        size = 1 if len(due) < catch_up_from() else _CHUNK
+        with runner(settings) as run:
+            for start in range(0, len(due), size):
+                some = due[start : start + size]
+                names = f"{some[0].feed} {some[0].delivery}" + (f" and {len(some) - 1} more" if size > 1 else "")
+                spinner.update(f"{start + 1} of {len(due)}: {plain(names)} …")
+                outcomes = [run.deliver(some[0])] if size == 1 else run.catch_up(some)
+                for one, outcome in zip(some, outcomes, strict=True):
+                    name = f"{one.feed} {one.delivery}"
+                    if outcome.error:
+                        failed.append(f"{name}: {outcome.error}")
+                    mark = (
+                        "[red]failed[/]" if outcome.error else "[yellow]held[/]" if outcome.held else "[green]done[/]"
+                    )
+                    told = f": {outcome.held}" if outcome.held else ""
+                    progress.print(f"{mark} {plain(name)} ({one.reason}){plain(told)}", soft_wrap=True)
+            spinner.update("Publishing …")
+            error = run.publish()
+    if error:
+        raise ClaimsLakehouseError(f"Publication failed, readers keep what they had: {error}")
+    _show_ledger(settings, [(one.feed, one.delivery) for one in due])
+    return failed
+
+
+def carry_out(name: str, settings: Settings, feed: str, delivery: str, because: str) -> None:
+    """Write a decision down, have it felt, and show how the delivery stands."""
+    import getpass
+
+    from claims_lakehouse.contracts import feed_named
+    from claims_lakehouse.history import acts
+    from claims_lakehouse.history.plan import Pending
+
+    decide = {"release": acts.release, "retract": acts.retract, "reinstate": acts.reinstate}[name]
+    decide(settings, feed_named(feed), delivery, because=because, who=getpass.getuser())
+    failed = _process(settings, [Pending(feed, delivery, "not in the warehouse")])
+    if failed:
+        raise ClaimsLakehouseError("; ".join(failed))
+
+
+def _show_ledger(settings: Settings, names: list[tuple[str, str]]) -> None:
+    from rich.table import Table
+
+    with reader(settings) as con:
+        rows = con.execute(f"SELECT feed, delivery, {', '.join(COUNTS)}, status FROM delivery").fetchall()
+    known = {(row[0], row[1]): row for row in rows}
+    table = Table(title="What became of the deliveries", title_justify="left")
+    for heading in ("feed", "delivery", *COUNTS.values(), "status"):
+        table.add_column(heading, justify="right" if heading in COUNTS.values() else "left", overflow="fold")
+    for delivery in names:
+        if delivery in known:
+            table.add_row(*(cell(value) for value in known[delivery]))
+    out().print(table)
+
+
+def show_issue_summary(settings: Settings) -> None:
+    """Print how many issues there are of each rule."""
+    with reader(settings) as con:
+        cursor = con.execute(
+            "SELECT feed, rule, severity, status, count(*) AS issues FROM issue"
+            " GROUP BY ALL ORDER BY feed, severity, rule, status"
+        )
+        print_rows(cursor, as_json=False, title="What verification found")
+
+
+def reader(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """A connection to the published file that can reach no other."""
+    from claims_lakehouse.serving.connect import connect
+
+    return connect(settings.home, confined=True)

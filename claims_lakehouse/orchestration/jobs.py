@@ -1,0 +1,155 @@
+"""Jobs: one that ingests a delivery for each feed, one that catches up on many, publication, and people's acts."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import dagster as dg
+
+from claims_lakehouse.contracts import FEEDS, Feed, feed_named
+from claims_lakehouse.history import acts
+from claims_lakehouse.history.plan import Pending
+from claims_lakehouse.history.tick import Start
+from claims_lakehouse.orchestration import stages
+from claims_lakehouse.orchestration.assets import WAREHOUSE_POOL, published
+from claims_lakehouse.orchestration.partitions import deliveries
+from claims_lakehouse.orchestration.resources import Lakehouse
+from claims_lakehouse.orchestration.stages import Report, issues_key, raw_key, told_safely, validated_key
+from claims_lakehouse.settings import Settings
+
+FEED_TAG, DELIVERY_TAG = "claims/feed", "claims/delivery"
+
+
+def ingest_job(feed: Feed) -> Any:
+    """The job that takes one delivery of a feed from landing into history."""
+    return dg.define_asset_job(
+        f"ingest_{feed.name}",
+        selection=[raw_key(feed), validated_key(feed), issues_key(feed), feed.table],
+        tags={FEED_TAG: feed.name},
+        description=f"Take one delivery of {feed.name} from landing into history.",
+    )
+
+
+ingest_jobs = [ingest_job(feed) for feed in FEEDS]
+publish_job = dg.define_asset_job("publish", selection=[published.key], description="Publish what history holds.")
+
+
+class Delivery(dg.Config):
+    """One delivery, by feed and key."""
+
+    feed: str
+    delivery: str
+
+
+class Deliveries(dg.Config):
+    """Deliveries to take up one after the other."""
+
+    deliveries: list[Delivery]
+
+
+class Act(dg.Config):
+    """A decision about a delivery: its feed and key, and why."""
+
+    feed: str
+    delivery: str
+    because: str
+    who: str = "the Dagster UI"
+
+
+def catch_up_config(start: Iterable[Start | Pending]) -> dict[str, Any]:
+    """The configuration of a catch-up run."""
+    named = [{"feed": one.feed, "delivery": one.delivery} for one in start]
+    return {"ops": {"take_deliveries": {"config": {"deliveries": named}}}}
+
+
+def deliveries_in(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The deliveries that such a configuration names."""
+    return [(one["feed"], one["delivery"]) for one in config["ops"]["take_deliveries"]["config"]["deliveries"]]
+
+
+@dg.op(name="take_deliveries")
+def catch_up_op(context: dg.OpExecutionContext, config: Deliveries, lakehouse: Lakehouse) -> None:
+    """Take many deliveries up in one run; each materialization and check stands on its own partition.
+
+    One that fails or is held does not keep the others; the run fails at the end where one failed.
+    """
+    settings = lakehouse.settings()
+    failed = []
+    for number, one in enumerate(config.deliveries, 1):
+        feed = feed_named(one.feed)
+        context.instance.add_dynamic_partitions(str(deliveries(feed).name), [one.delivery])
+        try:
+            with told_safely(attempt=3):
+                _take(context, settings, feed, one.delivery)
+        except dg.Failure as failure:
+            failed.append(f"{one.feed} {one.delivery}: {failure.description}")
+            context.log.error(failed[-1])  # noqa: TRY400 - a traceback may quote data
+        if number % 20 == 0:
+            context.log.info(f"{number} of {len(config.deliveries)} deliveries done")
+    if failed:
+        told = "; ".join(failed[:10])
+        raise dg.Failure(f"{len(failed)} of {len(config.deliveries)} deliveries failed: {told}", allow_retries=False)
+
+
+@dg.job(
+    name="catch_up",
+    description="Take many deliveries up in one run, each on its own partition.",
+)
+def catch_up() -> None:
+    """Take many deliveries up in one run."""
+    catch_up_op()
+
+
+def _take(context: dg.OpExecutionContext, settings: Settings, feed: Feed, delivery: str) -> None:
+    for stage in (stages.land, stages.validate, stages.apply):
+        stopped = False
+        for report in stage(settings, feed, delivery, context.run_id):
+            _log(context, report, delivery)
+            stopped = stopped or any(_blocks(check) for check in report.checks)
+        if stopped:
+            return
+
+
+def _blocks(check: dg.AssetCheckResult) -> bool:
+    return not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
+
+
+def _log(context: dg.OpExecutionContext, report: Report, delivery: str) -> None:
+    tags = {"dagster/data_version": report.version} if report.version else None
+    context.log_event(
+        dg.AssetMaterialization(dg.AssetKey(report.asset), metadata=report.metadata, partition=delivery, tags=tags)
+    )
+    for check in report.checks:
+        context.log_event(
+            dg.AssetCheckEvaluation(  # type: ignore[arg-type]
+                asset_key=dg.AssetKey(report.asset),
+                check_name=str(check.check_name),
+                passed=check.passed,
+                metadata=check.metadata,
+                severity=check.severity,
+                description=check.description,
+                blocking=check.severity is dg.AssetCheckSeverity.ERROR,
+                partition=delivery,
+            )
+        )
+
+
+def _act_job(act: Callable[..., None], told: str) -> Any:
+    @dg.op(name=f"{act.__name__}_delivery", description=told, pool=WAREHOUSE_POOL)
+    def act_op(context: dg.OpExecutionContext, config: Act, lakehouse: Lakehouse) -> None:
+        settings = lakehouse.settings()
+        with told_safely():
+            feed = feed_named(config.feed)
+            act(settings, feed, config.delivery, because=config.because, who=config.who)
+            for report in stages.apply(settings, feed, config.delivery, context.run_id):
+                _log(context, report, config.delivery)
+
+    @dg.job(name=act.__name__, description=told)
+    def act_job() -> None:
+        act_op()
+
+    return act_job
+
+
+release_job = _act_job(acts.release, "Let a held delivery go on, and say why.")
+retract_job = _act_job(acts.retract, "Take a delivery out of the tables, as if it had never come, and say why.")
+reinstate_job = _act_job(acts.reinstate, "Undo a retraction, and say why.")

@@ -1,0 +1,84 @@
+"""How the command prints: tables for people on stdout, JSON for machines, progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import duckdb
+
+progress = Console(stderr=True, highlight=False)
+
+#: The counts of a delivery, as the ledger names them and as tables head them.
+COUNTS = {
+    "rows_landed": "landed",
+    "rows_malformed": "malformed",
+    "rows_quarantined": "quarantined",
+    "rows_duplicate": "duplicate",
+    "rows_valid": "valid",
+    "versions_added": "versions added",
+    "rows_restated": "restated",
+}
+
+
+def out() -> Console:
+    """Where tables go; into a pipe they are as wide as they need to be."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+
+
+def print_rows(
+    cursor: duckdb.DuckDBPyConnection,
+    *,
+    as_json: bool,
+    title: str = "",
+    hide: Collection[str] = (),
+    names: Mapping[str, str] | None = None,
+    limit: int = 0,
+) -> None:
+    """Print a result: as a table of at most `limit` rows (0 for all), or whole as JSON.
+
+    `hide` leaves columns out of a table; `names` gives them other headings.
+    """
+    columns = [column[0] for column in cursor.description or []]
+    if as_json:
+        records = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+        json.dump(records, sys.stdout, default=str, indent=1)
+        sys.stdout.write("\n")
+        return
+    rows = cursor.fetchmany(limit + 1) if limit else cursor.fetchall()
+    shown = [place for place, name in enumerate(columns) if name not in hide]
+    table = Table(title=title or None, title_justify="left")
+    for place in shown:
+        numeric = any(isinstance(row[place], int | float) and not isinstance(row[place], bool) for row in rows[:1])
+        heading = (names or {}).get(columns[place], columns[place])
+        table.add_column(plain(heading), justify="right" if numeric else "left", overflow="fold")
+    for row in rows[:limit] if limit else rows:
+        table.add_row(*(cell(row[place]) for place in shown))
+    out().print(table)
+    if limit and len(rows) > limit:
+        progress.print(f"Shown: the first {limit} rows. More with --limit.")
+
+
+def cell(value: Any) -> str:
+    """A value as a table shows it."""
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else plain(value)
+
+
+def plain(value: object) -> str:
+    """A text from outside as rich is to print it: no markup, no control characters."""
+    return escape("".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in str(value)))
+
+
+def short(path: Path) -> str:
+    """A path as one would type it here."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
