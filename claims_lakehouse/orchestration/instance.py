@@ -10,8 +10,11 @@ import dagster as dg
 from claims_lakehouse.files import make_folder, replacing
 from claims_lakehouse.settings import Settings
 
-DAGSTER_YAML = """\
-# Written by claims when there was none; change what you like.
+#: Where the instance keeps its runs and events, if not in SQLite files: `postgresql+psycopg2://…`.
+POSTGRES_URL = "CLAIMS_POSTGRES_URL"
+
+_YAML = """\
+# Written by `claims`. Change it and it is yours: it is then never written again.
 telemetry:
   enabled: false
 nux:
@@ -25,14 +28,27 @@ concurrency:
 run_monitoring:
   enabled: true
 """
+_YAML_POSTGRES = f"""\
+storage:
+  postgres:
+    postgres_url:
+      env: {POSTGRES_URL}
+"""
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
-    """Make the Dagster home if it is not there, and name it in the environment."""
+    """Make the Dagster home if it is not there, and name it in the environment.
+
+    Its dagster.yaml is the project's, with PostgreSQL as storage where `CLAIMS_POSTGRES_URL` is set, unless somebody
+    has changed it.
+    """
     home = make_folder(settings.dagster_home)
-    if not (home / "dagster.yaml").exists():
-        with replacing(home / "dagster.yaml") as temporary:
-            temporary.write_text(DAGSTER_YAML, encoding="utf-8")
+    file = home / "dagster.yaml"
+    wanted = _YAML + (_YAML_POSTGRES if os.environ.get(POSTGRES_URL) else "")
+    there = file.read_text(encoding="utf-8") if file.exists() else None
+    if there != wanted and there in (None, _YAML, _YAML + _YAML_POSTGRES):
+        with replacing(file) as temporary:
+            temporary.write_text(wanted, encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 

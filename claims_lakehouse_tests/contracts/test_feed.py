@@ -108,7 +108,8 @@ def test_the_derived_tables_have_the_contracts_columns_and_types(one: Feed) -> N
     with duckdb.connect() as con:
         con.execute(feed_ddl(one))
         versions, restated = (
-            [row[:2] for row in con.execute(f"DESCRIBE {table}").fetchall()] for table in (one.table, one.restated_table)
+            [row[:2] for row in con.execute(f"DESCRIBE {table}").fetchall()]
+            for table in (one.table, one.restated_table)
         )
     history = [("valid_from", moment), ("valid_to", moment), ("is_current", "BOOLEAN"), ("version", "INTEGER")]
     assert versions == source + history + origin

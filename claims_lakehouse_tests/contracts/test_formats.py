@@ -39,9 +39,7 @@ def noticed(form: Format, text: str) -> list[str]:
     """The rules of the notices that a text gives rise to."""
     pair = pl.DataFrame({"text": [text]}).with_columns(form.parse(pl.col("text")).alias("value"))
     return [
-        notice.rule.name
-        for notice in form.notices
-        if pair.select(notice.holds(pl.col("text"), pl.col("value"))).item()
+        notice.rule.name for notice in form.notices if pair.select(notice.holds(pl.col("text"), pl.col("value"))).item()
     ]
 
 
@@ -147,7 +145,9 @@ def test_a_word_is_known_whatever_its_case_and_inner_white_space(word: str, data
     assert parse(SPECIALTY, cased.replace("_", gap)) == word
 
 
-@pytest.mark.parametrize("text", ["dentist", "heartsurgeon", "heart-surgeon", "orthopedists", "_orthopedist", "ſurgery"])
+@pytest.mark.parametrize(
+    "text", ["dentist", "heartsurgeon", "heart-surgeon", "orthopedists", "_orthopedist", "ſurgery"]
+)
 def test_an_unknown_word_is_not_accepted(text: str) -> None:
     assert parse(SPECIALTY, text) is None
     assert parse(VISIT, text) is None

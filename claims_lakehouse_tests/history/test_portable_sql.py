@@ -54,7 +54,9 @@ def test_nothing_in_it_is_of_one_dialect_alone(sql: str) -> None:
     parsed = sqlglot.parse_one(sql, dialect="spark")
     found = {type(node) for node in parsed.walk()} & set(FOREIGN)
     assert found <= {exp.Star}
-    assert all(isinstance(star.parent, exp.Select) and not star.args.get("except_") for star in parsed.find_all(exp.Star))
+    assert all(
+        isinstance(star.parent, exp.Select) and not star.args.get("except_") for star in parsed.find_all(exp.Star)
+    )
     assert not re.search(r"\b(QUALIFY|EXCLUDE|ASOF|FILTER)\b|::|\$", sql, re.IGNORECASE)
 
 

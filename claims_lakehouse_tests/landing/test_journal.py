@@ -200,7 +200,9 @@ def test_an_event_whose_line_end_was_lost_still_happened(journal: Journal, setti
     assert [event.event for event in journal.events()] == ["received", "landed", "applied"]
 
 
-@pytest.mark.parametrize("line", [b"", b"[]", b"null", b"{}", b'{"at": 1}', b'{"at": "soon", "event": "landed"}', b"\xff"])
+@pytest.mark.parametrize(
+    "line", [b"", b"[]", b"null", b"{}", b'{"at": 1}', b'{"at": "soon", "event": "landed"}', b"\xff"]
+)
 def test_a_line_that_is_no_event_is_passed_over(journal: Journal, settings: Settings, line: bytes) -> None:
     journal.append("received", received_at=RECEIVED)
     path = file_of(settings)
