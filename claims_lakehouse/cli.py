@@ -122,21 +122,22 @@ def issues(
     home: HomeOption = None,
 ) -> None:
     """List what failed verification, and why. The values shown are patients' data: treat them so."""
+    from claims_lakehouse.contracts import RULES, feed_named
+    from claims_lakehouse.serving.connect import ask
+
+    if feed is not None:
+        feed_named(feed)
+    _one_of("rule", rule, sorted({known.name for known in RULES}))
+    _one_of("severity", severity, ["error", "warning"])
+    _one_of("status", issue_status, ["open", "resolved", "waived", "retracted"])
     filters = {"feed": feed, "delivery": delivery, "rule": rule, "severity": severity, "status": issue_status}
     given = {name: value for name, value in filters.items() if value is not None}
-    if feed is not None:
-        from claims_lakehouse.contracts import feed_named
-
-        feed_named(feed)
     where = " AND ".join(f"{name} = ${name}" for name in given) or "true"
     with reader(Settings.from_environment(home=home)) as con:
-        total = con.execute(f"SELECT count(*) FROM issue WHERE {where}", given).fetchall()[0][0]
-        cursor = con.execute(
-            f"SELECT * FROM issue WHERE {where} ORDER BY feed, delivery, row_number, rule, column_name"
-            + (f" LIMIT {limit}" if limit else ""),
-            given,
-        )
-        print_rows(cursor, as_json=as_json, title="Issues", hide=("issue_id",))
+        total = ask(con, f"SELECT count(*) FROM issue WHERE {where}", given).rows[0][0]
+        order = "ORDER BY feed, delivery, row_number, rule, column_name" + (f" LIMIT {limit}" if limit else "")
+        rows = ask(con, f"SELECT * FROM issue WHERE {where} {order}", given)
+        print_rows(rows, as_json=as_json, title="Issues", hide=("issue_id",), grouped=False)
     if limit and total > limit:
         progress.print(f"Shown: {limit} of {total:,}. More with --limit, fewer with --feed, --rule, --status …")
 
@@ -149,14 +150,10 @@ def query(
     home: HomeOption = None,
 ) -> None:
     """Ask the published tables. Read-only: SQL cannot write, nor reach any other file."""
-    import duckdb
+    from claims_lakehouse.serving.connect import ask
 
     with reader(Settings.from_environment(home=home)) as con:
-        try:
-            cursor = con.execute(sql)
-        except duckdb.Error as error:
-            raise UsageError(str(error)) from None
-        print_rows(cursor, as_json=as_json, limit=0 if as_json else limit)
+        print_rows(ask(con, sql, limit=0 if as_json else limit), as_json=as_json, limit=limit, grouped=False)
 
 
 @app.command()
@@ -210,6 +207,11 @@ def ui(
         f"Dagster UI at http://{host}:{port} on {short(settings.home)}; files land in {short(settings.landing)}"
     )
     raise typer.Exit(serve(settings, host, port))
+
+
+def _one_of(option: str, given: str | None, known: list[str]) -> None:
+    if given is not None and given not in known:
+        raise UsageError(f"There is no {option} '{given}'; there are {', '.join(known)}.")
 
 
 def main() -> None:

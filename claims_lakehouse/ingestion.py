@@ -20,13 +20,18 @@ _CHUNK = 50
 def ingest_due(settings: Settings) -> bool:
     """Process what is due and show what became of it; False where a delivery failed."""
     from claims_lakehouse.history.stage import look
+    from claims_lakehouse.serving.publish import published_changes
 
     outlook = look(settings)
     failed = [str(file) for file in outlook.unplaceable]
-    if outlook.due:
+    is_behind = published_changes(settings) != outlook.changes
+    if outlook.due or is_behind:
         failed += _process(settings, outlook.due)
-    standing = f"{outlook.standing:,} deliveries stand as they are."
-    if not outlook.due and outlook.standing:
+    count = f"{outlook.standing:,} deliveries stand" if outlook.standing != 1 else "1 delivery stands"
+    standing = f"{count} as {'they are' if outlook.standing != 1 else 'it is'}."
+    if not outlook.due and is_behind:
+        progress.print(f"Published what was not published yet. {standing}")
+    elif not outlook.due and outlook.standing:
         progress.print(f"Nothing to do: {standing}")
     elif not outlook.due:
         progress.print(f"Nothing to do: no deliveries in {short(settings.landing)}.")
@@ -64,7 +69,8 @@ def _process(settings: Settings, due: list[Pending]) -> list[str]:
             error = run.publish()
     if error:
         raise ClaimsLakehouseError(f"Publication failed, readers keep what they had: {error}")
-    _show_ledger(settings, [(one.feed, one.delivery) for one in due])
+    if due:
+        _show_ledger(settings, [(one.feed, one.delivery) for one in due])
     return failed
 
 
@@ -100,12 +106,15 @@ def _show_ledger(settings: Settings, names: list[tuple[str, str]]) -> None:
 
 def show_issue_summary(settings: Settings) -> None:
     """Print how many issues there are of each rule."""
+    from claims_lakehouse.serving.connect import ask
+
     with reader(settings) as con:
-        cursor = con.execute(
+        rows = ask(
+            con,
             "SELECT feed, rule, severity, status, count(*) AS issues FROM issue"
-            " GROUP BY ALL ORDER BY feed, severity, rule, status"
+            " GROUP BY ALL ORDER BY feed, severity, rule, status",
         )
-        print_rows(cursor, as_json=False, title="What verification found")
+        print_rows(rows, as_json=False, title="What verification found")
 
 
 def reader(settings: Settings) -> duckdb.DuckDBPyConnection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -13,9 +14,11 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    import duckdb
+    from claims_lakehouse.serving.connect import Answer
 
 progress = Console(stderr=True, highlight=False)
+
+_LONGEST = 300
 
 #: The counts of a delivery, as the ledger names them and as tables head them.
 COUNTS = {
@@ -35,25 +38,25 @@ def out() -> Console:
 
 
 def print_rows(
-    cursor: duckdb.DuckDBPyConnection,
+    answer: Answer,
     *,
     as_json: bool,
     title: str = "",
     hide: Collection[str] = (),
     names: Mapping[str, str] | None = None,
     limit: int = 0,
+    grouped: bool = True,
 ) -> None:
-    """Print a result: as a table of at most `limit` rows (0 for all), or whole as JSON.
+    """Print rows: as a table of at most `limit` (0 for all), or whole as JSON.
 
-    `hide` leaves columns out of a table; `names` gives them other headings.
+    `hide` leaves columns out of a table; `names` gives them other headings; `grouped` numbers have separators.
     """
-    columns = [column[0] for column in cursor.description or []]
+    columns, rows = answer
     if as_json:
-        records = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
-        json.dump(records, sys.stdout, default=str, indent=1)
+        records = [dict(zip(columns, (_jsonable(value) for value in row), strict=True)) for row in rows]
+        json.dump(records, sys.stdout, allow_nan=False, indent=1)
         sys.stdout.write("\n")
         return
-    rows = cursor.fetchmany(limit + 1) if limit else cursor.fetchall()
     shown = [place for place, name in enumerate(columns) if name not in hide]
     table = Table(title=title or None, title_justify="left")
     for place in shown:
@@ -61,17 +64,33 @@ def print_rows(
         heading = (names or {}).get(columns[place], columns[place])
         table.add_column(plain(heading), justify="right" if numeric else "left", overflow="fold")
     for row in rows[:limit] if limit else rows:
-        table.add_row(*(cell(row[place]) for place in shown))
+        table.add_row(*(cell(row[place], grouped=grouped) for place in shown))
     out().print(table)
     if limit and len(rows) > limit:
         progress.print(f"Shown: the first {limit} rows. More with --limit.")
 
 
-def cell(value: Any) -> str:
-    """A value as a table shows it."""
+def cell(value: Any, *, grouped: bool = True) -> str:
+    """A value as a table shows it; a very long one is cut."""
     if value is None:
         return ""
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else plain(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}" if grouped else str(value)
+    text = str(value)
+    return plain(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…")
+
+
+def _jsonable(value: Any) -> Any:
+    """A value as JSON has it: what is no number, text or truth by its text, what is not finite as null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, dict):
+        return {str(name): _jsonable(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(inner) for inner in value]
+    return str(value)
 
 
 def plain(value: object) -> str:

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from claims_lakehouse.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -16,11 +18,14 @@ class Settings:
 
     @classmethod
     def from_environment(cls, landing: Path | str | None = None, home: Path | str | None = None) -> Settings:
-        """Read `CLAIMS_LANDING` and `CLAIMS_HOME`; an argument, where given, goes first."""
-        return cls(
+        """Read `CLAIMS_LANDING` and `CLAIMS_HOME`; an argument, where given, goes first. UsageError for a senseless one."""
+        settings = cls(
             landing=Path(landing or os.environ.get("CLAIMS_LANDING") or "data/landing").absolute(),
             home=Path(home or os.environ.get("CLAIMS_HOME") or "data/lakehouse").absolute(),
         )
+        if settings.home.exists() and not settings.home.is_dir():
+            raise UsageError(f"The lakehouse's home {settings.home} is not a folder.")
+        return settings
 
     @property
     def warehouse(self) -> Path:

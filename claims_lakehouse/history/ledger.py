@@ -28,6 +28,11 @@ def read_ledger(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], LedgerR
     return {(feed, delivery): LedgerRow(*rest) for feed, delivery, *rest in rows}
 
 
+def read_changes(con: duckdb.DuckDBPyConnection) -> int:
+    """How many changes the warehouse holds: a publication with as many is up to date."""
+    return int(con.execute("SELECT n FROM internal.change").fetchall()[0][0])
+
+
 def write_ledger_row(
     con: duckdb.DuckDBPyConnection,
     application: Application,

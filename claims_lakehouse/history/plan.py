@@ -52,10 +52,15 @@ def _reason(
         if landed[name] != state.content or state.failure is not None:
             return "replaced"
     if state.content is None:
-        return None
-    if row is None or row.fingerprint != (state.standing or state.content) or row.status != state.status:
-        return "not in the warehouse"
-    return None
+        return "not in the warehouse" if row is None and state.failure is not None else None
+    return "not in the warehouse" if is_behind(state, row) else None
+
+
+def is_behind(state: DeliveryState, row: LedgerRow | None) -> bool:
+    """Whether the warehouse does not hold what the journal of a delivery with good content says."""
+    if state.content is None:
+        return False
+    return row is None or row.fingerprint != (state.standing or state.content) or row.status != state.status
 
 
 def _feed_order(feed: str) -> int:

@@ -8,25 +8,33 @@ from typing import NamedTuple
 from claims_lakehouse.contracts import FEEDS, Feed
 from claims_lakehouse.errors import DeliveryError, UnplaceableFile, UsageError
 from claims_lakehouse.history.apply import Application, Applied, Content, apply_delivery
-from claims_lakehouse.history.ledger import read_ledger, write_failure
-from claims_lakehouse.history.plan import Pending, plan_deliveries
+from claims_lakehouse.history.ledger import read_changes, read_ledger, write_failure
+from claims_lakehouse.history.plan import Pending, is_behind, plan_deliveries
 from claims_lakehouse.history.trends import Trends, trends
 from claims_lakehouse.landing.discovery import discover
 from claims_lakehouse.landing.journal import DeliveryState, Event, Journal, Status, journaled_deliveries
 from claims_lakehouse.landing.stage import fingerprints
 from claims_lakehouse.settings import Settings
 from claims_lakehouse.validation.gate import Gate
-from claims_lakehouse.validation.stage import read_verification
+from claims_lakehouse.validation.stage import read_verification, validate_delivery
 from claims_lakehouse.validation.verification import Verification
 from claims_lakehouse.warehouse.connection import open_warehouse, transaction
 
 
 class Outlook(NamedTuple):
-    """What is to be done: deliveries that are due, landed files that belong to no delivery, deliveries that stand."""
+    """What is to be done.
+
+    Attributes:
+        due: Deliveries that something is to be done for.
+        unplaceable: Landed files that belong to no delivery.
+        standing: How many deliveries stand as they are.
+        changes: How many changes the warehouse holds, to compare with what is published.
+    """
 
     due: list[Pending]
     unplaceable: list[UnplaceableFile]
     standing: int
+    changes: int
 
 
 def look(settings: Settings) -> Outlook:
@@ -50,9 +58,9 @@ def look(settings: Settings) -> Outlook:
                 if state is not None:
                     states[feed.name, key] = state
     with open_warehouse(settings) as con:
-        ledger = read_ledger(con)
+        ledger, changes = read_ledger(con), read_changes(con)
     due = plan_deliveries(landed, states, ledger)
-    return Outlook(due, found.unplaceable, len(states) - len(due))
+    return Outlook(due, found.unplaceable, len(states) - len(due), changes)
 
 
 class Standing(NamedTuple):
@@ -129,10 +137,18 @@ def _content(settings: Settings, feed: Feed, delivery: str, fingerprint: str) ->
 
 
 def record_failure(settings: Settings, feed: Feed, delivery: str, run_id: str | None = None) -> None:
-    """Have the ledger say why the content that landed last is not in the tables; what was applied stays."""
+    """Have the ledger say why the content that landed last is not in the tables; the last good content stands."""
     journal = Journal(settings, feed.name, delivery)
     state = journal.state()
     if state is None or state.failure is None:
         return
-    with open_warehouse(settings) as con, transaction(con):
-        write_failure(con, feed.name, delivery, state, journal.events(), run_id)
+    with open_warehouse(settings) as con:
+        row = read_ledger(con).get((feed.name, delivery))
+        if not is_behind(state, row):
+            with transaction(con):
+                write_failure(con, feed.name, delivery, state, journal.events(), run_id)
+            return
+    assert state.content is not None
+    if not settings.validated(feed.name, delivery, state.standing or state.content).exists():
+        validate_delivery(settings, feed, delivery, state.standing or state.content, state.received_at)
+    bring_up_to_date(settings, feed, delivery, run_id)

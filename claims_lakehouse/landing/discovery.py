@@ -19,6 +19,7 @@ EXTENSIONS = (".parquet", ".csv", ".csv.gz")
 DELIVERY_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 KEY_RULE = "a delivery key of 1 to 100 letters, digits, '_', '.' or '-', beginning with a letter or digit, without '..'"
 _README = "README.md"
+_READ = "expected a folder that may be read."
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,17 @@ def discover(landing: Path, feeds: Iterable[Feed] = FEEDS) -> Discovered:
     found: dict[tuple[str, str], LandedDelivery] = {}
     unplaceable: list[UnplaceableFile] = []
     for entry in _entries(landing):
-        if entry.is_dir() and entry.name in by_name:
-            candidates = [(by_name[entry.name], inner, inner.name) for inner in _entries(Path(entry.path))]
+        if _is_folder(entry) and entry.name in by_name:
+            try:
+                inside = [inner for inner in _entries(Path(entry.path)) if inner.name != _README]
+            except OSError as error:
+                unplaceable.append(UnplaceableFile(f"{shown(entry.name)}: found no access ({error.strerror}); {_READ}"))
+                continue
+            candidates = [(by_name[entry.name], inner, inner.name) for inner in inside]
         else:
             feed, rest = _flat(entry, by_name)
             if feed is None:
-                if not (entry.name == _README and entry.is_file()):
+                if entry.name != _README:
                     unplaceable.append(_unknown_feed(entry, by_name))
                 continue
             candidates = [(feed, entry, rest)]
@@ -97,6 +103,14 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
                 yield entry
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder; what cannot be followed is not, and fails as a file by itself."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def _extension(name: str) -> str | None:
     return next((ext for ext in sorted(EXTENSIONS, key=len, reverse=True) if name.lower().endswith(ext)), None)
 
@@ -109,7 +123,13 @@ def _flat(entry: os.DirEntry[str], feeds: dict[str, Feed]) -> tuple[Feed | None,
 
 
 def _unknown_feed(entry: os.DirEntry[str], feeds: dict[str, Feed]) -> UnplaceableFile:
-    kind = "folder" if entry.is_dir() else "file"
+    kind = "folder" if _is_folder(entry) else "file"
+    extension = _extension(entry.name)
+    if extension and entry.name[: -len(extension)] in feeds:
+        return UnplaceableFile(
+            f"{shown(entry.name)}: found no delivery key; expected <feed>_<delivery>{extension}, "
+            f"or the file in the feed's folder."
+        )
     return UnplaceableFile(
         f"{shown(entry.name)}: found a {kind} of no known feed; expected one of {', '.join(feeds)}, "
         f"as <feed>/<delivery>.<ext> or <feed>_<delivery>.<ext>."
@@ -124,16 +144,21 @@ def _place(feed: Feed, entry: os.DirEntry[str], name: str, landing: Path) -> Lan
     if not is_delivery_key(key):
         return UnplaceableFile(f"{place}: found no readable delivery key; expected {KEY_RULE}.")
     path = Path(entry.path)
-    if not entry.is_dir():
+    if not _is_folder(entry):
         if extension is None:
             return UnplaceableFile(f"{place}: found an unknown kind of file; expected {' or '.join(EXTENSIONS)}.")
         return LandedDelivery(feed, key, (path,))
     if extension is not None:
         return LandedDelivery(feed, key, (path,), UnreadableFile(place, "a folder", "a file, by its name"))
-    parts = list(_entries(path))
+    try:
+        parts = list(_entries(path))
+    except OSError as error:
+        return LandedDelivery(
+            feed, key, (path,), UnreadableFile(place, f"no access ({error.strerror})", "a folder of files")
+        )
     for part in parts:
-        if part.is_dir() or _extension(part.name) is None:
-            found = "a folder" if part.is_dir() else "an unknown kind of file"
+        if _is_folder(part) or _extension(part.name) is None:
+            found = "a folder" if _is_folder(part) else "an unknown kind of file"
             problem = UnreadableFile(
                 shown(f"{path.relative_to(landing)}/{part.name}"),
                 found,

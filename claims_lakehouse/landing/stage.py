@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from claims_lakehouse.errors import DeliveryError, UnreadableFile
+from claims_lakehouse.files import replacing
 from claims_lakehouse.landing.discovery import LandedDelivery
 from claims_lakehouse.landing.fingerprint import Fingerprints, file_stat
 from claims_lakehouse.landing.journal import Happening, Journal
@@ -43,18 +44,20 @@ def land_delivery(
     try:
         if landed.problem is not None:
             raise landed.problem
+        before = _look(landed, settings)
         fingerprint = known.of(landed.parts)
         target = settings.raw(feed, delivery, fingerprint)
         if target.exists():
             summary = read_summary(target)
         else:
-            before = _look(landed, settings)
-            summary = write_raw(landed.feed, delivery, fingerprint, landed.parts, settings.landing, target, progress)
-            if _look(landed, settings) != before:
-                target.unlink()
-                raise UnreadableFile(
-                    f"{feed}, delivery {delivery}", "a file that changed while it was read", "one at rest"
+            with replacing(target) as temporary:
+                summary = write_raw(
+                    landed.feed, delivery, fingerprint, landed.parts, settings.landing, temporary, progress
                 )
+                if _look(landed, settings) != before:
+                    raise UnreadableFile(
+                        f"{feed}, delivery {delivery}", "a file that changed while it was read", "one at rest"
+                    )
     except DeliveryError as error:
         if (state.failure, state.failed_content) != (str(error), fingerprint):
             journal.append("failed", fingerprint=fingerprint, detail=str(error), run_id=run_id)
@@ -65,6 +68,6 @@ def land_delivery(
     return Landed(fingerprint, summary)
 
 
-def _look(landed: LandedDelivery, settings: Settings) -> list[tuple[int, int, int]]:
+def _look(landed: LandedDelivery, settings: Settings) -> list[tuple[int, ...]]:
     stats = [file_stat(part, settings.landing) for part in landed.parts]
-    return [(status.st_size, status.st_mtime_ns, status.st_ino) for status in stats]
+    return [(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino) for status in stats]

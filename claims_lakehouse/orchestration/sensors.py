@@ -89,7 +89,7 @@ def landing_sensor(context: dg.SensorEvaluationContext, lakehouse: Lakehouse) ->
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Publishes once a burst of deliveries is applied; never later than two minutes into a burst.",
 )
-def publication_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+def publication_sensor(context: dg.SensorEvaluationContext, lakehouse: Lakehouse) -> dg.SensorResult:
     """Look for history that was applied since the last publication was asked for.
 
     The cursor is the newest materialization that was seen when publication was asked for last: one that comes while
@@ -99,7 +99,8 @@ def publication_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     tables = [dg.AssetKey(feed.table) for feed in FEEDS]
     records = context.instance.get_asset_records(tables)
     newest = max((record.asset_entry.last_materialization_storage_id or 0 for record in records), default=0)
-    if newest <= remembered.get("published", 0):
+    is_missing = newest > 0 and not lakehouse.settings().published.exists()
+    if newest <= remembered.get("published", 0) and not is_missing:
         return dg.SensorResult(skip_reason="Nothing was applied since the last publication.", cursor=context.cursor)
     since = remembered.get("since") or time.time()
     in_flight, _ = _in_flight(context.instance)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import duckdb
 
 from claims_lakehouse.files import replacing
+from claims_lakehouse.history.ledger import read_changes
 from claims_lakehouse.serving.views import create_views
 from claims_lakehouse.settings import Settings
 from claims_lakehouse.warehouse.connection import connected, writers_turn
@@ -33,7 +34,7 @@ def publish(settings: Settings) -> Publication:
     with writers_turn(settings):
         with connected(settings) as con:
             create_views(con)
-            changes = int(con.execute("SELECT n FROM internal.change").fetchall()[0][0])
+            changes = read_changes(con)
             rows = row_counts(con)
             if changes == published_changes(settings):
                 return Publication(changes, rows, is_new=False)
@@ -49,7 +50,7 @@ def published_changes(settings: Settings) -> int | None:
         return None
     try:
         with duckdb.connect(str(settings.published), read_only=True) as con:
-            return int(con.execute("SELECT n FROM internal.change").fetchall()[0][0])
+            return read_changes(con)
     except duckdb.Error:
         return None
 

@@ -17,6 +17,7 @@ import pytest
 from pyarrow import parquet
 
 from claims_lakehouse.history.stage import look
+from claims_lakehouse.landing.fingerprint import Fingerprints
 from claims_lakehouse_tests.builders import Lakehouse, claim, csv_text, patient, provider
 
 #: Stands in a row of every broken file: an error may never show it.
@@ -688,3 +689,25 @@ def test_a_deleted_warehouse_comes_back_with_a_failed_delivery_whose_file_is_gon
     lakehouse.settings.warehouse.unlink()
     lakehouse.ingest()
     assert export(lakehouse, tmp_path / "export", LEDGER) == before
+
+
+def test_a_file_replaced_while_it_is_taken_up_is_never_kept_under_the_other_ones_fingerprint(
+    lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lakehouse.land("patients", "2024-01-01", [patient(fname="Old")])
+    real, calls = Fingerprints.of, []
+
+    def replaced_after(known: Fingerprints, parts: Any) -> str:
+        fingerprint = real(known, parts)
+        calls.append(fingerprint)
+        # The first look is the plan's, the second that of the stage which reads the file next.
+        if len(calls) == 2:
+            lakehouse.land("patients", "2024-01-01", [patient(fname="New")])
+        return fingerprint
+
+    monkeypatch.setattr(Fingerprints, "of", replaced_after)
+    lakehouse.ingest()
+    lakehouse.land("patients", "2024-01-01", [patient(fname="Old")])
+    lakehouse.ingest()
+    assert len(calls) > 2
+    assert lakehouse.rows("SELECT fname FROM patient") == [("Old",)]

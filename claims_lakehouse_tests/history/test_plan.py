@@ -20,7 +20,7 @@ def state(**known: Any) -> DeliveryState:
     return DeliveryState(received_at=known.pop("received_at", moment("2024-02-01")), **known)
 
 
-def reason(landed: str | None | object, known: DeliveryState, row: LedgerRow | None) -> str | None:
+def reason(landed: str | object | None, known: DeliveryState, row: LedgerRow | None) -> str | None:
     """Why the one delivery is due; `landed` is ABSENT where nothing of it lies in landing."""
     lies = {} if landed is ABSENT else {NAME: landed}
     due = plan_deliveries(lies, {NAME: known}, {NAME: row} if row else {})  # type: ignore[arg-type]

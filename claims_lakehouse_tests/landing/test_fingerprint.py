@@ -146,7 +146,7 @@ def test_the_memory_is_written_only_when_something_was_learned(landing: Landing)
 def test_what_is_no_regular_file_is_refused_without_being_opened(landing: Landing) -> None:
     pipe = landing.folder / "a.csv"
     os.mkfifo(pipe)
-    with pytest.raises(UnreadableFile, match="'a.csv': found something that is not a regular file; expected a file"):
+    with pytest.raises(UnreadableFile, match=r"'a\.csv': found something that is not a regular file; expected a file"):
         landing.of(pipe)
     assert landing.read == []
 
