@@ -12,7 +12,7 @@ import typer
 from claims_lakehouse.errors import ClaimsLakehouseError, UsageError
 from claims_lakehouse.ingestion import carry_out, ingest_due, reader, show_issue_summary
 from claims_lakehouse.report import COUNTS, out, plain, print_rows, progress, short
-from claims_lakehouse.settings import Settings
+from claims_lakehouse.settings import Settings, has_home, has_landing
 
 app = typer.Typer(
     name="claims",
@@ -63,18 +63,17 @@ def demo(
     """
     from claims_lakehouse.samples import write_deliveries
 
-    own = "CLAIMS_HOME" in os.environ or "CLAIMS_LANDING" in os.environ
     base = Path("data/demo")
     settings = Settings.from_environment(
-        landing or (None if own else base / "landing"), home or (None if own else base / "lakehouse")
+        landing or (None if has_landing() else base / "landing"), home or (None if has_home() else base / "lakehouse")
     )
     with progress.status(f"Writing sample deliveries of {patients:,} patients …"):
         written = write_deliveries(settings.landing, patients=patients, seed=seed)
     progress.print(f"Wrote {len(written)} files to {settings.landing}")
     ok = ingest_due(settings)
     show_issue_summary(settings)
-    options = "" if own else f" --home {short(settings.home)}"
-    landing_option = "" if own else f" --landing {short(settings.landing)}"
+    options = "" if has_home() else f" --home {short(settings.home)}"
+    landing_option = "" if has_landing() else f" --landing {short(settings.landing)}"
     console = out()
     console.print("\nLook around:")
     console.print(f"  claims ui{landing_option}{options}", soft_wrap=True)
@@ -98,14 +97,13 @@ def status(
     home: HomeOption = None,
 ) -> None:
     """Show the ledger: what became of every delivery."""
+    from claims_lakehouse.serving.connect import ask
+
     with reader(Settings.from_environment(home=home)) as con:
         table = "iteration" if by_iteration else "delivery"
-        cursor = con.execute(
-            f"SELECT * FROM {table} ORDER BY received_at, {table}" + ("" if by_iteration else ", feed")
-        )
-        print_rows(
-            cursor, as_json=as_json, title="Iterations" if by_iteration else "Deliveries", hide=_HIDDEN, names=COUNTS
-        )
+        rows = ask(con, f"SELECT * FROM {table} ORDER BY received_at, {table}" + ("" if by_iteration else ", feed"))
+        title = "Iterations" if by_iteration else "Deliveries"
+        print_rows(rows, as_json=as_json, title=title, hide=_HIDDEN, names=COUNTS)
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -39,6 +40,17 @@ def replacing(target: Path, mode: int = FILE_MODE) -> Iterator[Path]:
         sync(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path, older_than: float = 3600.0) -> int:
+    """Remove what killed writers left below a folder `older_than` seconds ago; returns how many files."""
+    swept = 0
+    for left in folder.rglob(".*.tmp") if folder.is_dir() else ():
+        with suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > older_than:
+                left.unlink()
+                swept += 1
+    return swept
 
 
 def write_json(target: Path, content: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from claims_lakehouse.errors import ClaimsLakehouseError
+from claims_lakehouse.files import sweep
 from claims_lakehouse.report import COUNTS, cell, out, plain, print_rows, progress, short
 from claims_lakehouse.settings import Settings
 
@@ -20,11 +21,12 @@ _CHUNK = 50
 def ingest_due(settings: Settings) -> bool:
     """Process what is due and show what became of it; False where a delivery failed."""
     from claims_lakehouse.history.stage import look
-    from claims_lakehouse.serving.publish import published_changes
+    from claims_lakehouse.serving.publish import is_published
 
+    sweep(settings.home)
     outlook = look(settings)
     failed = [str(file) for file in outlook.unplaceable]
-    is_behind = published_changes(settings) != outlook.changes
+    is_behind = not is_published(settings, outlook.changes)
     if outlook.due or is_behind:
         failed += _process(settings, outlook.due)
     count = f"{outlook.standing:,} deliveries stand" if outlook.standing != 1 else "1 delivery stands"
@@ -47,7 +49,7 @@ def _process(settings: Settings, due: list[Pending]) -> list[str]:
     failed = []
     with progress.status("Starting …") as spinner:
         from claims_lakehouse.orchestration.run import runner
-        from claims_lakehouse.orchestration.sensors import catch_up_from
+        from claims_lakehouse.settings import catch_up_from
 
         size = 1 if len(due) < catch_up_from() else _CHUNK
         with runner(settings) as run:

@@ -18,7 +18,10 @@ class Settings:
 
     @classmethod
     def from_environment(cls, landing: Path | str | None = None, home: Path | str | None = None) -> Settings:
-        """Read `CLAIMS_LANDING` and `CLAIMS_HOME`; an argument, where given, goes first. UsageError for a senseless one."""
+        """Read `CLAIMS_LANDING` and `CLAIMS_HOME`; an argument, where given, goes first.
+
+        UsageError where the home is a file.
+        """
         settings = cls(
             landing=Path(landing or os.environ.get("CLAIMS_LANDING") or "data/landing").absolute(),
             home=Path(home or os.environ.get("CLAIMS_HOME") or "data/lakehouse").absolute(),
@@ -62,3 +65,37 @@ class Settings:
     def issues(self, feed: str, delivery: str, fingerprint: str) -> Path:
         """The findings of a content's verification."""
         return self.home / "issues" / feed / delivery / f"{fingerprint}.parquet"
+
+
+#: Names where Dagster keeps its runs and events, if not in SQLite files: `postgresql+psycopg2://…`.
+POSTGRES_URL = "CLAIMS_POSTGRES_URL"
+
+
+def has_postgres() -> bool:
+    """Whether the Dagster instance lives in PostgreSQL: `CLAIMS_POSTGRES_URL` is set."""
+    return bool(os.environ.get(POSTGRES_URL))
+
+
+def has_landing() -> bool:
+    """Whether `CLAIMS_LANDING` is set."""
+    return bool(os.environ.get("CLAIMS_LANDING"))
+
+
+def has_home() -> bool:
+    """Whether `CLAIMS_HOME` is set."""
+    return bool(os.environ.get("CLAIMS_HOME"))
+
+
+def memory_limit() -> str:
+    """How much memory DuckDB may use before it spills: `CLAIMS_MEMORY_LIMIT`."""
+    return os.environ.get("CLAIMS_MEMORY_LIMIT") or "2GB"
+
+
+def catch_up_from() -> int:
+    """From how many pending deliveries on one run takes them all: `CLAIMS_CATCH_UP_FROM`."""
+    return int(os.environ.get("CLAIMS_CATCH_UP_FROM") or "20")
+
+
+def alert_webhook() -> str | None:
+    """Where failed runs are told, if anywhere: `CLAIMS_ALERT_WEBHOOK`."""
+    return os.environ.get("CLAIMS_ALERT_WEBHOOK") or None

@@ -11,14 +11,9 @@ import duckdb
 
 from claims_lakehouse.contracts import feed_named
 from claims_lakehouse.errors import DeliveryError
-from claims_lakehouse.history.stage import bring_up_to_date, hold_or_clear, look, record_failure
-from claims_lakehouse.landing.discovery import discover
-from claims_lakehouse.landing.journal import Journal
-from claims_lakehouse.landing.stage import fingerprints, land_delivery
+from claims_lakehouse.history.stage import bring_up_to_date, look, take_up, verify
 from claims_lakehouse.serving.publish import publish
 from claims_lakehouse.settings import Settings
-from claims_lakehouse.validation.gate import gate
-from claims_lakehouse.validation.stage import validate_delivery
 
 REPOSITORY = Path(__file__).parents[1]
 FLEXION = REPOSITORY.parent / "shared" / "data" / "flexion"
@@ -104,20 +99,13 @@ class Lakehouse:
 
     def process(self, feed: str, delivery: str) -> str | None:
         """Take one delivery through all stages, due or not; the error where it failed."""
-        found = discover(self.settings.landing).deliveries
-        landed = next((one for one in found if (one.feed.name, one.delivery) == (feed, delivery)), None)
-        if landed is not None:
-            try:
-                land_delivery(self.settings, landed, fingerprints(self.settings))
-            except DeliveryError as error:
-                record_failure(self.settings, feed_named(feed), delivery)
-                return str(error)
-        state = Journal(self.settings, feed, delivery).state()
-        assert state is not None
-        assert state.content is not None
-        done = validate_delivery(self.settings, feed_named(feed), delivery, state.content, state.received_at)
-        if not hold_or_clear(self.settings, feed_named(feed), delivery, gate(feed_named(feed), done)):
-            bring_up_to_date(self.settings, feed_named(feed), delivery)
+        known = feed_named(feed)
+        try:
+            take_up(self.settings, known, delivery)
+        except DeliveryError as error:
+            return str(error)
+        verify(self.settings, known, delivery)
+        bring_up_to_date(self.settings, known, delivery)
         return None
 
     def ingest(self) -> dict[tuple[str, str], str | None]:

@@ -28,9 +28,9 @@ def read_ledger(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], LedgerR
     return {(feed, delivery): LedgerRow(*rest) for feed, delivery, *rest in rows}
 
 
-def read_changes(con: duckdb.DuckDBPyConnection) -> int:
-    """How many changes the warehouse holds: a publication with as many is up to date."""
-    return int(con.execute("SELECT n FROM internal.change").fetchall()[0][0])
+def read_changes(con: duckdb.DuckDBPyConnection) -> str:
+    """Which warehouse this is and how many changes it holds: a publication of the same is up to date."""
+    return str(con.execute("SELECT concat(warehouse, '/', n) FROM internal.change").fetchall()[0][0])
 
 
 def write_ledger_row(
@@ -78,7 +78,8 @@ def write_failure(
     known = con.execute(
         "SELECT error FROM internal.ledger WHERE feed = $feed AND delivery = $delivery", this
     ).fetchall()
-    if known and known[0][0] == state.failure:
+    entries = con.execute("SELECT count(*) FROM delivery_log WHERE feed = $feed AND delivery = $delivery", this)
+    if known and known[0][0] == state.failure and entries.fetchall()[0][0] == len(events):
         return
     if known:
         con.execute(

@@ -60,7 +60,8 @@ def is_behind(state: DeliveryState, row: LedgerRow | None) -> bool:
     """Whether the warehouse does not hold what the journal of a delivery with good content says."""
     if state.content is None:
         return False
-    return row is None or row.fingerprint != (state.standing or state.content) or row.status != state.status
+    stands = (state.standing or state.content, state.status, state.failure or state.holding)
+    return row is None or (row.fingerprint, row.status, row.error) != stands
 
 
 def _feed_order(feed: str) -> int:

@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from claims_lakehouse.contracts import FEEDS, Feed
-from claims_lakehouse.errors import DeliveryError, UnplaceableFile, UsageError
+from claims_lakehouse.errors import DeliveryError, UnplaceableFile, UnreadableFile
 from claims_lakehouse.history.apply import Application, Applied, Content, apply_delivery
 from claims_lakehouse.history.ledger import read_changes, read_ledger, write_failure
 from claims_lakehouse.history.plan import Pending, is_behind, plan_deliveries
 from claims_lakehouse.history.trends import Trends, trends
 from claims_lakehouse.landing.discovery import discover
 from claims_lakehouse.landing.journal import DeliveryState, Event, Journal, Status, journaled_deliveries
-from claims_lakehouse.landing.stage import fingerprints
+from claims_lakehouse.landing.stage import fingerprints, land_delivery
 from claims_lakehouse.settings import Settings
-from claims_lakehouse.validation.gate import Gate
+from claims_lakehouse.validation.gate import Gate, gate
 from claims_lakehouse.validation.stage import read_verification, validate_delivery
 from claims_lakehouse.validation.verification import Verification
 from claims_lakehouse.warehouse.connection import open_warehouse, transaction
@@ -28,13 +28,13 @@ class Outlook(NamedTuple):
         due: Deliveries that something is to be done for.
         unplaceable: Landed files that belong to no delivery.
         standing: How many deliveries stand as they are.
-        changes: How many changes the warehouse holds, to compare with what is published.
+        changes: Which state the warehouse is in, to compare with what is published.
     """
 
     due: list[Pending]
     unplaceable: list[UnplaceableFile]
     standing: int
-    changes: int
+    changes: str
 
 
 def look(settings: Settings) -> Outlook:
@@ -45,7 +45,10 @@ def look(settings: Settings) -> Outlook:
     states: dict[tuple[str, str], DeliveryState] = {}
     for delivery in found.deliveries:
         name = (delivery.feed.name, delivery.delivery)
-        states[name] = Journal(settings, *name).receive(delivery.delivery, delivery.parts)
+        try:
+            states[name] = Journal(settings, *name).receive(delivery.delivery, delivery.parts)
+        except FileNotFoundError:  # it vanished since the folder was listed
+            continue
         try:
             landed[name] = None if delivery.problem else known.of(delivery.parts)
         except DeliveryError:
@@ -63,6 +66,43 @@ def look(settings: Settings) -> Outlook:
     return Outlook(due, found.unplaceable, len(states) - len(due), changes)
 
 
+def take_up(settings: Settings, feed: Feed, delivery: str, run_id: str | None = None) -> str:
+    """Take up the delivery's content from landing; returns its fingerprint.
+
+    One that is no longer in landing stays as it was taken up last. DeliveryError where it cannot be read; the ledger
+    says so then, and what was good before stands.
+    """
+    found = discover(settings.landing).deliveries if settings.landing.is_dir() else []
+    landed = next((one for one in found if (one.feed, one.delivery) == (feed, delivery)), None)
+    try:
+        if landed is None:
+            return known_content(settings, feed, delivery)[1]
+        known = fingerprints(settings)
+        fingerprint = land_delivery(settings, landed, known, run_id).fingerprint
+        known.save()
+    except DeliveryError:
+        record_failure(settings, feed, delivery, run_id)
+        raise
+    return fingerprint
+
+
+def verify(settings: Settings, feed: Feed, delivery: str, run_id: str | None = None) -> tuple[Verification, Gate]:
+    """Verify the content that was taken up last, and hold it where blocking checks stop it."""
+    state, fingerprint = known_content(settings, feed, delivery)
+    done = validate_delivery(settings, feed, delivery, fingerprint, state.received_at)
+    checks = gate(feed, done)
+    hold_or_clear(settings, feed, delivery, checks, run_id)
+    return done, checks
+
+
+def known_content(settings: Settings, feed: Feed, delivery: str) -> tuple[DeliveryState, str]:
+    """The delivery's state and the fingerprint of the content that landed last; UnreadableFile where none did."""
+    state = Journal(settings, feed.name, delivery).state()
+    if state is None or state.content is None:
+        raise UnreadableFile(f"{feed.name}, delivery {delivery}", "no content", "one that landed and could be read")
+    return state, state.content
+
+
 class Standing(NamedTuple):
     """A delivery as it stands after it was brought up to date.
 
@@ -78,14 +118,12 @@ class Standing(NamedTuple):
 def bring_up_to_date(settings: Settings, feed: Feed, delivery: str, run_id: str | None = None) -> Standing:
     """Make the tables and the ledger what the delivery's journal says: applied, held or retracted.
 
-    AuditFailed (nothing changed) where that would break a law; UsageError where nothing of it could ever be read.
+    AuditFailed (nothing changed) where that would break a law; UnreadableFile where nothing of it could ever be read.
     """
     journal = Journal(settings, feed.name, delivery)
-    state = journal.state()
-    if state is None or state.content is None:
-        raise UsageError(f"Feed '{feed.name}' has no delivery '{delivery}' that could be read.")
+    state, latest = known_content(settings, feed, delivery)
     now = datetime.now(UTC).replace(tzinfo=None)
-    content = _content(settings, feed, delivery, state.standing or state.content)
+    content = _content(settings, feed, delivery, state.standing or latest)
     is_applied = state.standing is not None and state.standing not in state.retracted
     application = Application(
         feed=feed,

@@ -211,11 +211,13 @@ def journaled_deliveries(settings: Settings, feed: str) -> Iterator[str]:
 
 
 def _parsed(line: bytes) -> Event | None:
+    """The event of a line; what a newer version wrote into it besides is passed over."""
     try:
-        record = json.loads(line)
+        record = dict(json.loads(line))
         for name in ("at", "received_at"):
             if name in record:
                 record[name] = datetime.fromisoformat(record[name])
-        return Event(**record)
+        known = Event.__dataclass_fields__
+        return Event(**{name: value for name, value in record.items() if name in known})
     except (ValueError, TypeError):
         return None

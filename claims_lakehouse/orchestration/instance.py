@@ -8,10 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from claims_lakehouse.files import make_folder, replacing
-from claims_lakehouse.settings import Settings
-
-#: Where the instance keeps its runs and events, if not in SQLite files: `postgresql+psycopg2://…`.
-POSTGRES_URL = "CLAIMS_POSTGRES_URL"
+from claims_lakehouse.settings import POSTGRES_URL, Settings, has_postgres
 
 _YAML = """\
 # Written by `claims`. Change it and it is yours: it is then never written again.
@@ -44,7 +41,7 @@ def prepare_dagster_home(settings: Settings) -> Path:
     """
     home = make_folder(settings.dagster_home)
     file = home / "dagster.yaml"
-    wanted = _YAML + (_YAML_POSTGRES if os.environ.get(POSTGRES_URL) else "")
+    wanted = _YAML + (_YAML_POSTGRES if has_postgres() else "")
     there = file.read_text(encoding="utf-8") if file.exists() else None
     if there != wanted and there in (None, _YAML, _YAML + _YAML_POSTGRES):
         with replacing(file) as temporary:

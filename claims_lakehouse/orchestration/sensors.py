@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import time
 import urllib.request
 from collections.abc import Iterable
@@ -29,6 +28,7 @@ from claims_lakehouse.orchestration.jobs import (
 )
 from claims_lakehouse.orchestration.partitions import deliveries
 from claims_lakehouse.orchestration.resources import Lakehouse
+from claims_lakehouse.settings import alert_webhook, catch_up_from
 
 _ACTIVE = [
     dg.DagsterRunStatus.QUEUED,
@@ -42,11 +42,6 @@ BATCH = 500
 #: How many seconds readers may wait for what was applied, while more keeps coming.
 PATIENCE = 120.0
 _journals = JournalReader()
-
-
-def catch_up_from() -> int:
-    """From how many pending deliveries on one run takes them all: `CLAIMS_CATCH_UP_FROM`, by default 20."""
-    return int(os.environ.get("CLAIMS_CATCH_UP_FROM", "20"))
 
 
 @dg.sensor(
@@ -107,9 +102,9 @@ def publication_sensor(context: dg.SensorEvaluationContext, lakehouse: Lakehouse
     if in_flight and time.time() - since < PATIENCE:
         cursor = json.dumps({"published": remembered.get("published", 0), "since": since})
         return dg.SensorResult(skip_reason=f"{len(in_flight)} deliveries are still in hand.", cursor=cursor)
-    return dg.SensorResult(
-        run_requests=[dg.RunRequest(run_key=f"publish/{newest}")], cursor=json.dumps({"published": newest})
-    )
+    again = f"/missing/{int(time.time() // PATIENCE)}" if is_missing else ""
+    request = dg.RunRequest(run_key=f"publish/{newest}{again}")
+    return dg.SensorResult(run_requests=[request], cursor=json.dumps({"published": newest}))
 
 
 @dg.run_failure_sensor(
@@ -129,7 +124,7 @@ def alert_sensor(context: dg.RunFailureSensorContext) -> None:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     logging.getLogger("claims_lakehouse.alerts").error(json.dumps(alert, sort_keys=True))
-    webhook = os.environ.get("CLAIMS_ALERT_WEBHOOK")
+    webhook = alert_webhook()
     if webhook:
         request = urllib.request.Request(webhook, json.dumps(alert).encode(), {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=10):

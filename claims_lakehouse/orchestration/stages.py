@@ -10,17 +10,12 @@ import dagster as dg
 import duckdb
 
 from claims_lakehouse.contracts import Feed
-from claims_lakehouse.errors import ClaimsLakehouseError, DeliveryError, UnreadableFile, WarehouseBusy
-from claims_lakehouse.history.stage import bring_up_to_date, hold_or_clear, record_failure
-from claims_lakehouse.landing.discovery import discover
-from claims_lakehouse.landing.journal import DeliveryState, Journal
+from claims_lakehouse.errors import ClaimsLakehouseError, DeliveryError, WarehouseBusy
+from claims_lakehouse.history.stage import bring_up_to_date, known_content, take_up, verify
 from claims_lakehouse.landing.raw import read_summary
-from claims_lakehouse.landing.stage import fingerprints, land_delivery
 from claims_lakehouse.orchestration.checks import history_results, validated_results
 from claims_lakehouse.orchestration.metadata import counts_table, lineage, profile, verification_metadata
 from claims_lakehouse.settings import Settings
-from claims_lakehouse.validation.gate import gate
-from claims_lakehouse.validation.stage import validate_delivery
 
 
 def raw_key(feed: Feed) -> str:
@@ -49,18 +44,7 @@ class Report(NamedTuple):
 
 def land(settings: Settings, feed: Feed, delivery: str, run_id: str) -> list[Report]:
     """Take the delivery's content up; one that is no longer in landing stays as it was taken up last."""
-    found = discover(settings.landing).deliveries if settings.landing.is_dir() else []
-    landed = next((one for one in found if (one.feed.name, one.delivery) == (feed.name, delivery)), None)
-    try:
-        if landed is not None:
-            known = fingerprints(settings)
-            fingerprint = land_delivery(settings, landed, known, run_id).fingerprint
-            known.save()
-        else:
-            fingerprint = _state(settings, feed, delivery)[1]
-    except DeliveryError:
-        record_failure(settings, feed, delivery, run_id)
-        raise
+    fingerprint = take_up(settings, feed, delivery, run_id)
     path = settings.raw(feed.name, delivery, fingerprint)
     summary = read_summary(path)
     metadata = {
@@ -76,10 +60,8 @@ def land(settings: Settings, feed: Feed, delivery: str, run_id: str) -> list[Rep
 
 def validate(settings: Settings, feed: Feed, delivery: str, run_id: str) -> list[Report]:
     """Verify what was taken up; blocking checks hold it."""
-    state, fingerprint = _state(settings, feed, delivery)
-    done = validate_delivery(settings, feed, delivery, fingerprint, state.received_at)
-    checks = gate(feed, done)
-    hold_or_clear(settings, feed, delivery, checks, run_id)
+    done, checks = verify(settings, feed, delivery, run_id)
+    state, fingerprint = known_content(settings, feed, delivery)
     return [
         Report(
             issues_key(feed),
@@ -108,7 +90,7 @@ def validate(settings: Settings, feed: Feed, delivery: str, run_id: str) -> list
 
 def apply(settings: Settings, feed: Feed, delivery: str, run_id: str) -> list[Report]:
     """Bring history up to date with the delivery."""
-    state, _ = _state(settings, feed, delivery)
+    state, _ = known_content(settings, feed, delivery)
     if state.is_held and state.standing is None:
         raise DeliveryError(f"{feed.name} {delivery} is held: {state.holding}. Release or replace it.")
     standing = bring_up_to_date(settings, feed, delivery, run_id)
@@ -145,14 +127,6 @@ def told_safely(attempt: int = 0) -> Iterator[None]:
         place = traceback.extract_tb(error.__traceback__)[-1]
         told = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}; its text is withheld"
         raise dg.Failure(told, allow_retries=False) from None
-
-
-def _state(settings: Settings, feed: Feed, delivery: str) -> tuple[DeliveryState, str]:
-    """The delivery's state and the fingerprint of the content that landed last."""
-    state = Journal(settings, feed.name, delivery).state()
-    if state is None or state.content is None:
-        raise UnreadableFile(f"{feed.name}, delivery {delivery}", "no content", "one that landed and could be read")
-    return state, state.content
 
 
 def _file(path: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import duckdb
 
 from claims_lakehouse.files import replacing
 from claims_lakehouse.history.ledger import read_changes
-from claims_lakehouse.serving.views import create_views
+from claims_lakehouse.serving.views import create_views, views_version
 from claims_lakehouse.settings import Settings
 from claims_lakehouse.warehouse.connection import connected, writers_turn
 
@@ -22,37 +22,38 @@ PUBLISHED_MODE = 0o640
 
 
 class Publication(NamedTuple):
-    """The state that readers see: how many changes it holds, the rows of each table, and whether it is new."""
+    """What readers see: which state of the warehouse, the rows of each table, and whether it is new to them."""
 
-    changes: int
+    changes: str
     rows: dict[str, int]
     is_new: bool
 
 
 def publish(settings: Settings) -> Publication:
-    """Publish the warehouse, if it changed since the last time."""
+    """Publish the warehouse with its views, if either changed since the last time."""
     with writers_turn(settings):
         with connected(settings) as con:
-            create_views(con)
-            changes = read_changes(con)
-            rows = row_counts(con)
-            if changes == published_changes(settings):
+            changes, rows = read_changes(con), row_counts(con)
+            if is_published(settings, changes):
                 return Publication(changes, rows, is_new=False)
+            create_views(con)
+            con.execute("UPDATE internal.change SET views = $version", {"version": views_version()})
             con.execute("CHECKPOINT")
         with replacing(settings.published, PUBLISHED_MODE) as temporary:
             shutil.copyfile(settings.warehouse, temporary)
     return Publication(changes, rows, is_new=True)
 
 
-def published_changes(settings: Settings) -> int | None:
-    """How many changes the published file holds; None where there is none that can be read."""
+def is_published(settings: Settings, changes: str) -> bool:
+    """Whether readers see that state of the warehouse, through the views as they are now."""
     if not settings.published.exists():
-        return None
+        return False
     try:
         with duckdb.connect(str(settings.published), read_only=True) as con:
-            return read_changes(con)
+            views = con.execute("SELECT views FROM internal.change").fetchall()[0][0]
+            return read_changes(con) == changes and views == views_version()
     except duckdb.Error:
-        return None
+        return False
 
 
 def row_counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:

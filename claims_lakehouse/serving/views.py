@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from importlib.resources import files
 
 import duckdb
@@ -11,16 +12,25 @@ from claims_lakehouse.contracts import FEEDS, Feed
 
 def create_views(con: duckdb.DuckDBPyConnection) -> None:
     """Make every view and macro anew."""
-    for feed in FEEDS:
-        con.execute(_feed_views(feed))
-    con.execute(_sql("claim_detail"))
-    con.execute(
+    for statements in _statements():
+        con.execute(statements)
+
+
+def views_version() -> str:
+    """A hash of every view and macro: it changes when one does."""
+    return sha256("".join(_statements()).encode()).hexdigest()[:12]
+
+
+def _statements() -> list[str]:
+    return [
+        *(_feed_views(feed) for feed in FEEDS),
+        _sql("claim_detail"),
         _sql("ledger").format(
             versions_by_delivery=_by_delivery("table"),
             restated_by_delivery=_by_delivery("restated_table"),
             status_by_feed=", ".join(f"min(status) FILTER (feed = '{feed.name}') AS {feed.name}" for feed in FEEDS),
-        )
-    )
+        ),
+    ]
 
 
 def _sql(name: str) -> str:

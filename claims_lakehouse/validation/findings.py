@@ -85,7 +85,7 @@ def no_findings() -> pl.DataFrame:
 def issue_id(feed: str, delivery: str, row_number: int | None, rule: str, column: str | None) -> str:
     """The stable id of an issue: 32 hexadecimal digits.
 
-    `history/live_issues.sql` makes the ids of live issues in the same way.
+    `history.live_issues` makes the ids of live issues in the same way.
     """
     named = (feed, delivery, "" if row_number is None else str(row_number), rule, column or "")
     return hashlib.md5("\x1f".join(named).encode(), usedforsecurity=False).hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 import polars as pl
@@ -48,7 +48,7 @@ def future_findings(parsed: Parsed, raw: pl.DataFrame, feed: Feed, delivery: str
         day = received.date()
         for column in (column for column in feed.columns if column.form.dtype == pl.Date):
             is_sequence = column.name == feed.sequence
-            limit = day + SEQUENCE_GRACE if is_sequence else day
+            limit = min(day, date.max - SEQUENCE_GRACE) + SEQUENCE_GRACE if is_sequence else day
             late = (parsed.typed[column.name] > limit).fill_null(value=False)
             if late.any():
                 rule = SEQUENCE_IN_FUTURE if is_sequence else DATE_IN_FUTURE

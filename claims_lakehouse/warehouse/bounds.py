@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-
 from claims_lakehouse.files import make_folder
-from claims_lakehouse.settings import Settings
+from claims_lakehouse.settings import Settings, memory_limit
 
 
 def bounds(settings: Settings) -> dict[str, str | bool | int | float | list[str]]:
     """DuckDB's configuration for a connection that works."""
     return {
         "temp_directory": str(make_folder(settings.temporary)),
-        "memory_limit": os.environ.get("CLAIMS_MEMORY_LIMIT", "2GB"),
+        "memory_limit": memory_limit(),
         "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,

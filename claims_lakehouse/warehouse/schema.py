@@ -27,8 +27,8 @@ CREATE TABLE IF NOT EXISTS delivery_log (
     feed VARCHAR NOT NULL, delivery VARCHAR NOT NULL, entry INTEGER NOT NULL, happened_at TIMESTAMP NOT NULL,
     event VARCHAR NOT NULL, fingerprint VARCHAR, who VARCHAR, why VARCHAR, detail VARCHAR, run_id VARCHAR
 );
-CREATE TABLE IF NOT EXISTS internal.change (n BIGINT NOT NULL);
-INSERT INTO internal.change SELECT 0 WHERE NOT EXISTS (FROM internal.change);
+CREATE TABLE IF NOT EXISTS internal.change (warehouse VARCHAR NOT NULL, n BIGINT NOT NULL, views VARCHAR);
+INSERT INTO internal.change SELECT CAST(uuid() AS VARCHAR), 0, NULL WHERE NOT EXISTS (FROM internal.change);
 """
 
 

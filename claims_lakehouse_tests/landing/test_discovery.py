@@ -121,10 +121,10 @@ def test_a_name_that_is_not_text_is_shown_and_does_no_harm(landing: Path) -> Non
     assert told.encode().startswith(b"'patients_\\\\udcff.csv': found no readable")
 
 
-def test_only_the_readme_of_the_landing_folder_itself_is_passed_over(landing: Path) -> None:
-    lay(landing, "README.md", "patients/README.md")
+def test_a_readme_is_passed_over_and_no_other_text(landing: Path) -> None:
+    lay(landing, "README.md", "patients/README.md", "patients/notes.md")
     [told] = unplaceable(landing)
-    assert told.startswith("'patients/README.md'")
+    assert told.startswith("'patients/notes.md'")
 
 
 @pytest.mark.parametrize(
