@@ -53,11 +53,15 @@ class Graph:
 
     def materialize(self, asset: str, feed: str, delivery: str) -> dg.ExecuteInProcessResult:
         """Materialize one asset alone, as its button does."""
+        return self.run_assets([asset], feed, delivery)
+
+    def run_assets(self, assets: Sequence[str], feed: str, delivery: str) -> dg.ExecuteInProcessResult:
+        """Materialize some assets of one delivery."""
         self.know(feed, delivery)
         return EVERYTHING.execute_in_process(
             instance=self.instance,
             partition_key=delivery,
-            asset_selection=[dg.AssetKey(asset)],
+            asset_selection=[dg.AssetKey(asset) for asset in assets],
             raise_on_error=False,
             run_config=QUIET,
         )

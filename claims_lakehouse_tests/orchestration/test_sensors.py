@@ -271,9 +271,47 @@ def test_what_was_applied_is_published_once_a_burst(graph: Graph, publication: T
     apply_one(graph, "2024-02-02")
     assert started(publication.tick()) == []
     end()
-    assert started(publication.tick()) == [("publish", None)]
+    data = publication.tick()
+    assert started(data) == [("publish", None)]
+    carry_out(graph, data)
     assert started(publication.tick()) == []
     assert started(publication.tick()) == []
+
+
+def test_a_published_file_that_is_gone_is_published_again(graph: Graph, publication: Ticks) -> None:
+    apply_one(graph, "2024-02-01")
+    carry_out(graph, publication.tick())
+    graph.settings.published.unlink()
+    carry_out(graph, publication.tick())
+    assert graph.lakehouse.rows("SELECT count(*) FROM patient") == [(1,)]
+
+
+def test_a_held_delivery_is_listed_to_readers_without_waiting_for_the_next_one(
+    graph: Graph, publication: Ticks
+) -> None:
+    bad = [patient(patient_id=f"B{number}", zipcode="?" if number < 60 else "72201") for number in range(100)]
+    graph.lakehouse.land("patients", "2024-02-01", bad)
+    assert not graph.deliver("patients", "2024-02-01").success
+    carry_out(graph, publication.tick())
+    assert graph.lakehouse.rows("SELECT status FROM delivery") == [("held",)]
+    graph.lakehouse.land("patients", "2024-02-02", "nothing of ours\n")
+    assert not graph.deliver("patients", "2024-02-02").success
+    carry_out(graph, publication.tick())
+    assert graph.lakehouse.rows("SELECT status FROM delivery ORDER BY delivery") == [("held",), ("failed",)]
+
+
+def test_a_publication_that_failed_is_asked_for_again(
+    graph: Graph, publication: Ticks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply_one(graph, "2024-02-01")
+    with monkeypatch.context() as broken:
+        broken.setattr("claims_lakehouse.orchestration.assets.publish", lambda _: 1 / 0)
+        first = publication.tick()
+        carry_out(graph, first)
+    graph.settings.published.parent.mkdir(exist_ok=True)
+    second = publication.tick()
+    assert started(second) == [("publish", None)]
+    assert keys(second) != keys(first)
 
 
 def test_a_delivery_that_lands_while_a_publication_runs_is_not_forgotten(
