@@ -6,7 +6,7 @@ that two share one only makes both be looked at again, by their text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,13 +36,19 @@ def survey(raw: Path, feed: Feed) -> Survey:
     return Survey(_repeated(hashed), swapped)
 
 
+def slices(raw: Path, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
+    """Some columns of a raw file, in frames of so many rows."""
+    scan = pl.scan_parquet(raw).select(columns)
+    for offset in range(0, pq.read_metadata(raw).num_rows, rows):
+        yield scan.slice(offset, rows).collect()
+
+
 def _texts(raw: Path, columns: tuple[str, ...]) -> Iterator[pl.DataFrame]:
     """Row numbers and trimmed texts of the rows that could be split, in bounded frames, of which one is empty."""
     yield pl.DataFrame(schema={"row_number": pl.Int64, **dict.fromkeys(columns, pl.String)})
-    with pq.ParquetFile(raw) as file:
-        for batch in file.iter_batches(batch_size=1_000_000, columns=["row_number", "malformed", *columns]):
-            rows = pl.DataFrame(pl.from_arrow(batch)).filter(pl.col("malformed").is_null())
-            yield rows.select("row_number", *(_trimmed(name) for name in columns))
+    for frame in slices(raw, ("row_number", "malformed", *columns), 1 << 20):
+        rows = frame.filter(pl.col("malformed").is_null())
+        yield rows.select("row_number", *(_trimmed(name) for name in columns))
 
 
 def _trimmed(name: str) -> pl.Expr:
