@@ -22,6 +22,8 @@ concurrency:
     granularity: op
   runs:
     max_concurrent_runs: 2
+freshness:
+  enabled: true
 run_monitoring:
   enabled: true
 """

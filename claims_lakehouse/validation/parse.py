@@ -58,7 +58,7 @@ def future_findings(parsed: Parsed, raw: pl.DataFrame, feed: Feed, delivery: str
 
 def _parsed(column: Column, text: pl.Series) -> pl.Expr:
     """The values of a column, given its trimmed text."""
-    if column.form.recurs:
+    if column.form.recurs and len(text):  # polars gives an empty replacement the wrong type
         once = text.unique()
         values = once.to_frame().select(column.form.parse(pl.col(column.name))).to_series()
         return pl.col(column.name).replace_strict(once, values, return_dtype=column.form.dtype)

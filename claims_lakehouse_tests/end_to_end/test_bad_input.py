@@ -711,3 +711,11 @@ def test_a_file_replaced_while_it_is_taken_up_is_never_kept_under_the_other_ones
     lakehouse.ingest()
     assert len(calls) > 2
     assert lakehouse.rows("SELECT fname FROM patient") == [("Old",)]
+
+
+@pytest.mark.parametrize("feed", ["patients", "providers", "claims"])
+def test_a_delivery_of_nothing_but_malformed_rows_is_counted_to_the_last(lakehouse: Lakehouse, feed: str) -> None:
+    header = ",".join({"patients": patient, "providers": provider, "claims": claim}[feed]())
+    lakehouse.land(feed, "2024-01-01", f"{header}\nx\ny,z\n")
+    assert lakehouse.ingest() == {(feed, "2024-01-01"): None}
+    assert lakehouse.rows("SELECT rows_landed, rows_malformed, rows_valid FROM delivery") == [(2, 2, 0)]

@@ -36,9 +36,7 @@ def standing(lakehouse: Lakehouse, delivery: str = KEY) -> tuple[Any, ...]:
 def export(lakehouse: Lakehouse) -> dict[str, list[tuple[Any, ...]]]:
     """Every table that readers see, in an order of its own; of the ledger what does not tell the time of loading."""
     tables = {
-        name: f"SELECT * FROM {name} ORDER BY ALL"
-        for feed in FEEDS
-        for name in (feed.table, feed.restated_table)
+        name: f"SELECT * FROM {name} ORDER BY ALL" for feed in FEEDS for name in (feed.table, feed.restated_table)
     }
     tables["issue"] = "SELECT * FROM issue ORDER BY ALL"
     tables["delivery"] = "SELECT * EXCLUDE (loaded_at, run_id) FROM delivery ORDER BY ALL"
@@ -144,7 +142,9 @@ def test_a_held_delivery_can_be_retracted_with_what_stood_before_it(lakehouse: L
     assert standing(lakehouse) == ("held", 3, 3)
 
 
-@pytest.mark.parametrize("decided", [["release"], ["retract"], ["release", "retract"], ["release", "retract", "reinstate"]])
+@pytest.mark.parametrize(
+    "decided", [["release"], ["retract"], ["release", "retract"], ["release", "retract", "reinstate"]]
+)
 def test_what_was_decided_outlives_the_warehouse(lakehouse: Lakehouse, decided: list[str]) -> None:
     land(lakehouse, BAD if decided[0] == "release" else GOOD)
     lakehouse.land("patients", "2024-03-01", [patient(patient_id="7U")])

@@ -44,9 +44,7 @@ def test_with_fewer_than_three_deliveries_before_it_nothing_is_compared(lakehous
     assert (found.usual_rows, found.is_unusual) == (None, False)
 
 
-@pytest.mark.parametrize(
-    ("rows", "unusual"), [(10, False), (5, False), (4, True), (20, False), (21, True), (0, True)]
-)
+@pytest.mark.parametrize(("rows", "unusual"), [(10, False), (5, False), (4, True), (20, False), (21, True), (0, True)])
 def test_a_volume_below_half_or_above_twice_the_median_is_noticed(
     lakehouse: Lakehouse, rows: int, unusual: bool
 ) -> None:
@@ -108,6 +106,8 @@ def test_rows_that_refer_to_unknown_records_are_counted_by_rule_until_these_come
 
 def test_what_is_noticed_holds_no_value_of_a_row(lakehouse: Lakehouse) -> None:
     usual(lakehouse, 10, 10, 10)
-    found = taken_up(lakehouse, "2024-02-01", [patient(patient_id=f"{n}U", lname="Zyxwvutsrq", city="") for n in range(30)])
+    found = taken_up(
+        lakehouse, "2024-02-01", [patient(patient_id=f"{n}U", lname="Zyxwvutsrq", city="") for n in range(30)]
+    )
     assert found.is_unusual
     assert "Zyxwvutsrq" not in repr(found)

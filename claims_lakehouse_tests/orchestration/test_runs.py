@@ -182,6 +182,7 @@ def test_an_act_that_does_not_fit_fails_its_run_and_says_why(graph: Graph, name:
     assert "it is applied" in failures(result)[0]
 
 
+@pytest.mark.usefixtures("_at_once")
 @pytest.mark.parametrize("name", ["release", "retract", "reinstate"])
 def test_an_act_is_felt_even_where_the_warehouse_was_not_to_be_had_at_first(
     graph: Graph, name: str, monkeypatch: pytest.MonkeyPatch
@@ -280,7 +281,7 @@ def test_partitions_materialized_in_any_order_end_in_the_same_tables(graph: Grap
         land(graph, rows, delivery, feed)
     seen = []
     names = list(moves)
-    for order in (names, names[::-1], random.Random(7).sample(names, len(names))):
+    for order in (names, random.Random(7).sample(names, len(names))):
         for name in order:
             assert graph.deliver(*name).success
         tables = [name for feed in FEEDS for name in (feed.table, feed.restated_table)]
