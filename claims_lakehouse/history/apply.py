@@ -9,62 +9,20 @@ A record that nobody has spoken of before, and this delivery once, needs no comp
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import duckdb
 
-from claims_lakehouse.contracts import Feed
 from claims_lakehouse.history import live_issues
+from claims_lakehouse.history.application import Application, Applied, Content
 from claims_lakehouse.history.audit import audit
 from claims_lakehouse.history.ledger import write_ledger_row
-from claims_lakehouse.landing.journal import Event, Status
-from claims_lakehouse.validation.verification import Verification
+from claims_lakehouse.landing.journal import Event
 from claims_lakehouse.warehouse.connection import transaction
 
 _INTERVALS = files(__package__).joinpath("sql", "intervals.sql").read_text(encoding="utf-8")
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a delivery says: its fingerprint, its validated rows and issues on disk, and their counts."""
-
-    fingerprint: str
-    validated: Path
-    issues: Path
-    verification: Verification
-
-
-@dataclass(frozen=True)
-class Application:
-    """One delivery as it is to stand; times are naive UTC.
-
-    Attributes:
-        content: What it says, or would say; None if nothing that landed was ever readable.
-        is_applied: Whether that is to be in the tables.
-        status: What the ledger is to say of it.
-        error: Why the content that landed last is not the one that stands, if so.
-    """
-
-    feed: Feed
-    delivery: str
-    received_at: datetime
-    recorded_at: datetime
-    content: Content | None
-    is_applied: bool = True
-    status: Status = "applied"
-    error: str | None = None
-    run_id: str | None = None
-
-
-class Applied(NamedTuple):
-    """What an application came to: this delivery's rows in the two tables."""
-
-    versions_added: int
-    rows_restated: int
 
 
 def apply_delivery(

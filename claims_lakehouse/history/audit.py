@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import duckdb
 
 from claims_lakehouse.contracts import Feed
 from claims_lakehouse.errors import AuditFailed
-
-if TYPE_CHECKING:
-    from claims_lakehouse.history.apply import Applied
+from claims_lakehouse.history.application import Applied
 
 
 def audit(con: duckdb.DuckDBPyConnection, feed: Feed, delivery: str, expected: int, applied: Applied) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import duckdb
 
+from claims_lakehouse.history.application import Application
 from claims_lakehouse.landing.journal import DeliveryState, Event
-
-if TYPE_CHECKING:
-    from claims_lakehouse.history.apply import Application
 
 
 class LedgerRow(NamedTuple):

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from claims_lakehouse.contracts import FEEDS, Feed
 from claims_lakehouse.errors import DeliveryError, UnplaceableFile, UnreadableFile
-from claims_lakehouse.history.apply import Application, Applied, Content, apply_delivery
+from claims_lakehouse.history.application import Application, Applied, Content
+from claims_lakehouse.history.apply import apply_delivery
 from claims_lakehouse.history.ledger import read_changes, read_ledger, write_failure
 from claims_lakehouse.history.plan import Pending, is_behind, plan_deliveries
 from claims_lakehouse.history.trends import Trends, trends

@@ -130,7 +130,9 @@ def followed(served: Served) -> Served:
         shutil.copyfile(FLEXION / f"{name}.csv", partial)
         partial.rename(served.landing / f"{name}.csv")
     until(
-        lambda: counts(served.home) == EXPECTED, 180, lambda: f"{counts(served.home)} instead of {EXPECTED}\n{tail(served.log)}"
+        lambda: counts(served.home) == EXPECTED,
+        180,
+        lambda: f"{counts(served.home)} instead of {EXPECTED}\n{tail(served.log)}",
     )
     return served
 
@@ -177,10 +179,11 @@ def page(followed: Served) -> Iterator[Any]:
         browser.close()
 
 
-def shown(page: Any, *texts: str | re.Pattern[str]) -> None:
-    """Wait until the page shows the texts."""
+def shown(page: Any, *texts: str | re.Pattern[str], within: float = 30) -> None:
+    """Wait until the page shows the texts, whole where they are given as such."""
     for text in texts:
-        page.get_by_text(text).first.wait_for(state="visible")
+        found = page.get_by_text(text, exact=isinstance(text, str)).locator("visible=true").first
+        found.wait_for(timeout=within * 1000)
 
 
 def keep(page: Any, name: str) -> None:
@@ -188,18 +191,21 @@ def keep(page: Any, name: str) -> None:
 
 
 @pytest.mark.browser
-def test_the_asset_graph_shows_every_stage(followed: Served, page: Any) -> None:
+def test_the_asset_graph_shows_every_stage_and_where_each_stands(followed: Served, page: Any) -> None:
     page.goto(f"{followed.url}/asset-groups")
     shown(page, "landing", "validation", "history", "serving")
+    page.get_by_text("Hide navigation").click()
+    page.get_by_placeholder("Jump to").locator("xpath=following::button[1]").click()
     page.keyboard.press("Alt+E")
     shown(page, "raw_patients", "validated_claims", "dim_patient", "fact_claim", "published")
+    shown(page, "2 partitions", "100% filled", re.compile("4 / 4 Passed"), re.compile("2 / 3 Passed"))
     keep(page, "asset-graph")
 
 
 @pytest.mark.browser
 def test_the_partitions_of_dim_patient_are_its_deliveries(followed: Served, page: Any) -> None:
     page.goto(f"{followed.url}/assets/dim_patient?view=partitions&partition=update")
-    shown(page, "priming", "update", re.compile("versions_added"), re.compile("rows_landed"))
+    shown(page, "priming", "update", "Materialized (2)", "versions_added", "rows_landed", "14")
     keep(page, "partitions")
 
 
@@ -207,13 +213,19 @@ def test_the_partitions_of_dim_patient_are_its_deliveries(followed: Served, page
 def test_the_checks_of_a_delivery_with_defects_say_which_rules_and_how_many(followed: Served, page: Any) -> None:
     page.goto(f"{followed.url}/assets/validated_claims?view=checks&checkDetail=contract")
     shown(page, "contract", "conservation", "quarantine_rate", re.compile("rows have an error"))
+    page.get_by_role("tab", name="Partitions").last.click()
+    page.get_by_text("priming", exact=True).locator("visible=true").last.click()
+    shown(page, "6 of 1,004 rows have an error.")
+    page.get_by_text("[Show Markdown]").click()
+    shown(page, "malformed_row", "swapped_ids", "unknown_visit_type", "bad_amount")
+    page.wait_for_function("document.getAnimations().every(one => one.playState !== 'running')")
     keep(page, "checks")
 
 
 @pytest.mark.browser
-def test_the_runs_are_listed_with_their_deliveries(followed: Served, page: Any) -> None:
+def test_the_runs_are_listed_with_their_jobs(followed: Served, page: Any) -> None:
     page.goto(f"{followed.url}/runs")
-    shown(page, "ingest_claims", "publish")
+    shown(page, re.compile("ingest_claims"), re.compile("publish"))
     keep(page, "runs")
 
 
