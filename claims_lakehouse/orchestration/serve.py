@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.files import FILE_MODE, make_folder
@@ -27,24 +28,18 @@ def serve(settings: Settings, host: str, port: int) -> int:
         os.close(guard)
         raise UsageError(f"Another `claims ui` already runs on {home}.") from None
     environment = os.environ | {"CLAIMS_LANDING": str(settings.landing), "CLAIMS_HOME": str(settings.home)}
-    command = [
-        sys.executable,
-        "-m",
-        "dagster",
-        "dev",
-        "-m",
-        "claims_lakehouse.definitions",
-        "-h",
-        host,
-        "-p",
-        str(port),
-    ]
-    process = subprocess.Popen(command, env=environment, start_new_session=True)
-    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "claims_lakehouse.definitions"]
+    # Set before the child starts: a signal that is caught here is not ignored there, whoever started us.
+    for end in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(end, signal.default_int_handler)
+    process = subprocess.Popen([*command, "-h", host, "-p", str(port)], env=environment, start_new_session=True)
     try:
         return process.wait()
     except KeyboardInterrupt:
         process.terminate()
         return process.wait()
     finally:
+        # Whatever of its servers it did not end itself: they share its process group.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         os.close(guard)

@@ -158,7 +158,9 @@ def test_a_second_server_on_the_same_lakehouse_is_refused(followed: Served) -> N
 def test_the_web_page_listens_on_loopback_only(followed: Served) -> None:
     port = int(followed.url.rsplit(":", 1)[1])
     listening = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    addresses = {fields[1].split(":")[0] for fields in listening if fields[1].endswith(f":{port:04X}") and fields[3] == "0A"}
+    addresses = {
+        fields[1].split(":")[0] for fields in listening if fields[1].endswith(f":{port:04X}") and fields[3] == "0A"
+    }
     assert addresses == {"0100007F"}
 
 
@@ -187,7 +189,7 @@ def shown(page: Any, *texts: str | re.Pattern[str], within: float = 30) -> None:
 
 
 def keep(page: Any, name: str) -> None:
-    page.screenshot(path=str(ARTEFACTS / f"{name}.png"))
+    page.screenshot(path=str(ARTEFACTS / f"{name}.png"), animations="disabled")
 
 
 @pytest.mark.browser
@@ -218,7 +220,6 @@ def test_the_checks_of_a_delivery_with_defects_say_which_rules_and_how_many(foll
     shown(page, "6 of 1,004 rows have an error.")
     page.get_by_text("[Show Markdown]").click()
     shown(page, "malformed_row", "swapped_ids", "unknown_visit_type", "bad_amount")
-    page.wait_for_function("document.getAnimations().every(one => one.playState !== 'running')")
     keep(page, "checks")
 
 

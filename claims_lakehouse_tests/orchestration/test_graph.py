@@ -87,9 +87,7 @@ def test_every_asset_says_what_it_is_whose_it_is_and_which_code_makes_it(key: dg
 
 def test_groups_are_the_stages_and_each_feed_goes_through_all_of_them() -> None:
     for feed in FEEDS:
-        groups = {
-            GRAPH.get(key).group_name for key in PRODUCED if GRAPH.get(key).tags.get("feed") == feed.name
-        }
+        groups = {GRAPH.get(key).group_name for key in PRODUCED if GRAPH.get(key).tags.get("feed") == feed.name}
         assert groups == {"landing", "validation", "history"}
     assert GRAPH.get(dg.AssetKey("published")).group_name == "serving"
     assert GRAPH.get(dg.AssetKey("published")).parent_keys == {dg.AssetKey(feed.table) for feed in FEEDS}
@@ -150,7 +148,11 @@ def test_no_value_of_a_row_is_told_by_metadata_checks_or_events(graph: Graph) ->
     named = dict.fromkeys(("fname", "lname", "address", "city", "state", "zipcode"), CANARY)
     land("patients", "2024-02-01", [patient(patient_id=CANARY), patient(**named), patient(date_of_birth=CANARY)])
     land("providers", "2024-02-01", [provider(specialty_code=CANARY), provider(provider_id=CANARY, start_date=CANARY)])
-    land("claims", "2024-02-01", [claim(claim_id=f"{CANARY}{n}", visit_type=CANARY, total_cost=CANARY) for n in range(60)])
+    land(
+        "claims",
+        "2024-02-01",
+        [claim(claim_id=f"{CANARY}{n}", visit_type=CANARY, total_cost=CANARY) for n in range(60)],
+    )
     land("claims", "2024-02-02", [claim(patient_id=CANARY), claim(patient_id=CANARY, total_cost="1")])
     broken = land("patients", "2024-02-02", f'fname,lname\n"{CANARY}')
     for feed in ("patients", "providers", "claims"):

@@ -239,7 +239,9 @@ def test_a_catch_up_whose_deliveries_are_only_held_is_no_failure(graph: Graph) -
 def test_a_catch_up_tells_what_a_run_of_its_own_tells(graph: Graph) -> None:
     land(graph, some(10, bad=2))
     graph.deliver(*NAME)
-    said = [graph.metadata(asset, KEY) for asset in ("raw_patients", "validated_patients", "issues_patients", "dim_patient")]
+    said = [
+        graph.metadata(asset, KEY) for asset in ("raw_patients", "validated_patients", "issues_patients", "dim_patient")
+    ]
     checks = graph.checks("validated_patients", KEY) | graph.checks("dim_patient", KEY)
     graph.catch_up(NAME)
     assert [
@@ -488,9 +490,7 @@ def test_a_failed_run_is_one_structured_line_and_one_call_without_a_value(
     assert CANARY not in repr(webhook) + caplog.text
 
 
-def test_without_a_webhook_the_line_is_all(
-    graph: Graph, webhook: Called, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_a_webhook_the_line_is_all(graph: Graph, webhook: Called, caplog: pytest.LogCaptureFixture) -> None:
     land(graph, "nothing of ours\n")
     alerted(graph, graph.deliver(*NAME))
     assert len([one for one in caplog.records if one.name == "claims_lakehouse.alerts"]) == 1

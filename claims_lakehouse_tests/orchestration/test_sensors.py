@@ -196,9 +196,7 @@ def test_many_at_once_share_one_catch_up_run(
     assert keys(later) != keys(data)
 
 
-def test_thousands_at_once_are_spread_over_ticks(
-    graph: Graph, landing: Ticks, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_thousands_at_once_are_spread_over_ticks(graph: Graph, landing: Ticks, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sensors, "BATCH", 4)
     monkeypatch.setenv("CLAIMS_CATCH_UP_FROM", "3")
     for number in range(10):
@@ -207,7 +205,9 @@ def test_thousands_at_once_are_spread_over_ticks(
     taken: list[int] = []
     for _ in range(20):
         data = landing.tick()
-        taken += [len(deliveries_in(request.run_config)) for request in data.run_requests or [] if not request.partition_key]
+        taken += [
+            len(deliveries_in(request.run_config)) for request in data.run_requests or [] if not request.partition_key
+        ]
         taken += [1 for request in data.run_requests or [] if request.partition_key]
         carry_out(graph, data)
     assert max(taken) <= 4

@@ -13,7 +13,9 @@ from claims_lakehouse.validation.verification import Verification
 NOTHING_AGAINST_IT = Gate(None, None)
 
 
-def verified(landed: int, *, malformed: int = 0, quarantined: int = 0, duplicate: int = 0, lost: int = 0) -> Verification:
+def verified(
+    landed: int, *, malformed: int = 0, quarantined: int = 0, duplicate: int = 0, lost: int = 0
+) -> Verification:
     """The counts of a delivery whose other rows are valid, less those that were lost."""
     valid = landed - malformed - quarantined - duplicate - lost
     errors = {"bad_zipcode": quarantined, "malformed_row": malformed}
