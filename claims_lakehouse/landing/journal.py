@@ -185,21 +185,22 @@ class Journal:
 
 
 class JournalReader:
-    """Reads many journals again and again; one that did not grow is not read again."""
+    """Reads many journals again and again; one that did not change is not read again."""
 
     def __init__(self) -> None:
-        self._known: dict[Path, tuple[int, DeliveryState | None]] = {}
+        self._known: dict[Path, tuple[tuple[int, int, int], DeliveryState | None]] = {}
 
     def state(self, settings: Settings, feed: str, delivery: str) -> DeliveryState | None:
         """What the delivery's journal amounts to; None where it was never received."""
         path = settings.delivery_folder(feed, delivery) / _NAME
         try:
-            size = path.stat().st_size
+            status = path.stat()
         except FileNotFoundError:
             return None
+        look = (status.st_size, status.st_mtime_ns, status.st_ino)
         known = self._known.get(path)
-        if known is None or known[0] != size:
-            known = self._known[path] = (size, Journal(settings, feed, delivery).state())
+        if known is None or known[0] != look:
+            known = self._known[path] = (look, Journal(settings, feed, delivery).state())
         return known[1]
 
 

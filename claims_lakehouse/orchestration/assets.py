@@ -60,7 +60,7 @@ def _raw(feed: Feed) -> dg.AssetsDefinition:
     )
     def raw(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult:  # type: ignore[type-arg]
         with told_safely(context.retry_number):
-            return _result(stages.land(lakehouse.settings(), feed, context.partition_key, context.run_id)[0])
+            return _result(stages.land(lakehouse.settings(), feed, context.partition_key, context.run.run_id)[0])
         raise AssertionError  # told_safely never swallows
 
     return raw
@@ -97,7 +97,7 @@ def _validated(feed: Feed) -> dg.AssetsDefinition:
     )
     def validate(context: dg.AssetExecutionContext, lakehouse: Lakehouse):  # type: ignore[no-untyped-def]
         with told_safely(context.retry_number):
-            reports = stages.validate(lakehouse.settings(), feed, context.partition_key, context.run_id)
+            reports = stages.validate(lakehouse.settings(), feed, context.partition_key, context.run.run_id)
         yield from (_result(report) for report in reports)
 
     return validate
@@ -121,7 +121,7 @@ def _history(feed: Feed) -> dg.AssetsDefinition:
     def history(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult:  # type: ignore[type-arg]
         with told_safely(context.retry_number):
             try:
-                return _result(stages.apply(lakehouse.settings(), feed, context.partition_key, context.run_id)[0])
+                return _result(stages.apply(lakehouse.settings(), feed, context.partition_key, context.run.run_id)[0])
             except AuditFailed as error:
                 context.log_event(invariants_failed(feed, context.partition_key, str(error)))
                 raise

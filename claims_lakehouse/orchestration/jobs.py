@@ -6,11 +6,13 @@ from typing import Any
 import dagster as dg
 
 from claims_lakehouse.contracts import FEEDS, Feed, feed_named
+from claims_lakehouse.errors import AuditFailed
 from claims_lakehouse.history import acts
 from claims_lakehouse.history.plan import Pending
 from claims_lakehouse.history.tick import Start
 from claims_lakehouse.orchestration import stages
 from claims_lakehouse.orchestration.assets import WAREHOUSE_POOL, published
+from claims_lakehouse.orchestration.checks import invariants_failed
 from claims_lakehouse.orchestration.partitions import deliveries
 from claims_lakehouse.orchestration.resources import Lakehouse
 from claims_lakehouse.orchestration.stages import Report, issues_key, raw_key, told_safely, validated_key
@@ -102,11 +104,21 @@ def catch_up() -> None:
 def _take(context: dg.OpExecutionContext, settings: Settings, feed: Feed, delivery: str) -> None:
     for stage in (stages.land, stages.validate, stages.apply):
         stopped = False
-        for report in stage(settings, feed, delivery, context.run_id):
+        for report in _reports(context, stage, settings, feed, delivery):
             _log(context, report, delivery)
             stopped = stopped or any(_blocks(check) for check in report.checks)
         if stopped:
             return
+
+
+def _reports(
+    context: dg.OpExecutionContext, stage: Callable[..., list[Report]], settings: Settings, feed: Feed, delivery: str
+) -> list[Report]:
+    try:
+        return stage(settings, feed, delivery, context.run_id)
+    except AuditFailed as error:
+        context.log_event(invariants_failed(feed, delivery, str(error)))  # type: ignore[arg-type]
+        raise
 
 
 def _blocks(check: dg.AssetCheckResult) -> bool:
@@ -137,10 +149,11 @@ def _act_job(act: Callable[..., None], told: str) -> Any:
     @dg.op(name=f"{act.__name__}_delivery", description=told, pool=WAREHOUSE_POOL)
     def act_op(context: dg.OpExecutionContext, config: Act, lakehouse: Lakehouse) -> None:
         settings = lakehouse.settings()
-        with told_safely():
+        with told_safely(context.retry_number):
             feed = feed_named(config.feed)
-            act(settings, feed, config.delivery, because=config.because, who=config.who)
-            for report in stages.apply(settings, feed, config.delivery, context.run_id):
+            if context.retry_number == 0:  # what was decided is on record: only its being felt is tried again
+                act(settings, feed, config.delivery, because=config.because, who=config.who)
+            for report in _reports(context, stages.apply, settings, feed, config.delivery):
                 _log(context, report, config.delivery)
 
     @dg.job(name=act.__name__, description=told)

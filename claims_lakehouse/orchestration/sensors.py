@@ -28,6 +28,7 @@ from claims_lakehouse.orchestration.jobs import (
 )
 from claims_lakehouse.orchestration.partitions import deliveries
 from claims_lakehouse.orchestration.resources import Lakehouse
+from claims_lakehouse.orchestration.stages import issues_key
 from claims_lakehouse.settings import alert_webhook, catch_up_from
 
 _ACTIVE = [
@@ -70,7 +71,7 @@ def landing_sensor(context: dg.SensorEvaluationContext, lakehouse: Lakehouse) ->
         told += " No delivery: " + " ".join(observation.unplaceable[:5])
         context.log.warning(told)
     return dg.SensorResult(
-        run_requests=_requests(start, many=many),
+        run_requests=_requests(context.instance, start, many=many),
         dynamic_partitions_requests=_new_partitions(start),
         asset_events=events,
         cursor=cursor,
@@ -91,20 +92,22 @@ def publication_sensor(context: dg.SensorEvaluationContext, lakehouse: Lakehouse
     a publication runs is newer, and asks for another.
     """
     remembered: dict[str, Any] = json.loads(context.cursor or "{}")
-    tables = [dg.AssetKey(feed.table) for feed in FEEDS]
-    records = context.instance.get_asset_records(tables)
-    newest = max((record.asset_entry.last_materialization_storage_id or 0 for record in records), default=0)
+    newest, stopped = _newest(context.instance), _stopped(context.instance)
+    failed = _failed_publication(context.instance)
     is_missing = newest > 0 and not lakehouse.settings().published.exists()
-    if newest <= remembered.get("published", 0) and not is_missing:
-        return dg.SensorResult(skip_reason="Nothing was applied since the last publication.", cursor=context.cursor)
+    is_same = newest <= remembered.get("published", 0) and stopped == remembered.get("stopped", _NONE_STOPPED)
+    if is_same and not is_missing and not failed:
+        return dg.SensorResult(skip_reason="Nothing changed since the last publication.", cursor=context.cursor)
     since = remembered.get("since") or time.time()
     in_flight, _ = _in_flight(context.instance)
     if in_flight and time.time() - since < PATIENCE:
-        cursor = json.dumps({"published": remembered.get("published", 0), "since": since})
-        return dg.SensorResult(skip_reason=f"{len(in_flight)} deliveries are still in hand.", cursor=cursor)
-    again = f"/missing/{int(time.time() // PATIENCE)}" if is_missing else ""
-    request = dg.RunRequest(run_key=f"publish/{newest}{again}")
-    return dg.SensorResult(run_requests=[request], cursor=json.dumps({"published": newest}))
+        return dg.SensorResult(
+            skip_reason=f"{len(in_flight)} deliveries are still in hand.",
+            cursor=json.dumps(remembered | {"since": since}),
+        )
+    again = f"/after/{failed}" if failed else f"/missing/{int(time.time() // PATIENCE)}" if is_missing else ""
+    request = dg.RunRequest(run_key=f"publish/{newest}/{stopped}{again}")
+    return dg.SensorResult(run_requests=[request], cursor=json.dumps({"published": newest, "stopped": stopped}))
 
 
 @dg.run_failure_sensor(
@@ -131,6 +134,30 @@ def alert_sensor(context: dg.RunFailureSensorContext) -> None:
             pass
 
 
+def _newest(instance: dg.DagsterInstance) -> int:
+    """The newest materialization after which the ledger may say something new: of history, or held at its checks."""
+    keys = [dg.AssetKey(name) for feed in FEEDS for name in (feed.table, issues_key(feed))]
+    records = instance.get_asset_records(keys)
+    return max((record.asset_entry.last_materialization_storage_id or 0 for record in records), default=0)
+
+
+def _stopped(instance: dg.DagsterInstance) -> str:
+    """Which runs failed last: the ledger says why, and readers are to know."""
+    runs = instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]), limit=20)
+    return sha256(",".join(run.run_id for run in runs if run.job_name != publish_job.name).encode()).hexdigest()[:12]
+
+
+_NONE_STOPPED = sha256(b"").hexdigest()[:12]
+
+
+def _failed_publication(instance: dg.DagsterInstance) -> str | None:
+    """The last publication's run, if it failed; after three failures in a row the next change is waited for."""
+    runs = instance.get_runs(filters=dg.RunsFilter(job_name=publish_job.name), limit=3)
+    if not runs or runs[0].status is not dg.DagsterRunStatus.FAILURE:
+        return None
+    return None if len(runs) == 3 and all(run.status is dg.DagsterRunStatus.FAILURE for run in runs) else runs[0].run_id
+
+
 _NONE_MISPLACED = sha256(b"").hexdigest()[:16]
 
 
@@ -142,19 +169,27 @@ def _misplaced(files: tuple[str, ...]) -> dg.AssetObservation:
     )
 
 
-def _requests(start: list[Start], *, many: bool) -> list[dg.RunRequest]:
-    if many:
+def _requests(instance: dg.DagsterInstance, start: list[Start], *, many: bool) -> list[dg.RunRequest]:
+    if many and start:
         key = sha256("\n".join(one.run_key for one in start).encode()).hexdigest()[:32]
         return [dg.RunRequest(run_key=f"catch-up/{key}", job_name=catch_up.name, run_config=catch_up_config(start))]
     return [
         dg.RunRequest(
-            run_key=one.run_key,
+            run_key=one.run_key + _after_failure(instance, one),
             job_name=f"ingest_{one.feed}",
             partition_key=one.delivery,
             tags={FEED_TAG: one.feed, DELIVERY_TAG: one.delivery},
         )
         for one in start
     ]
+
+
+def _after_failure(instance: dg.DagsterInstance, one: Start) -> str:
+    """What tells a start apart from one whose run died before it could write anything down; at most three times."""
+    tags = {FEED_TAG: one.feed, DELIVERY_TAG: one.delivery}
+    died = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    runs = instance.get_runs(filters=dg.RunsFilter(tags=tags, statuses=died), limit=4)
+    return f"/after/{runs[0].run_id}" if 0 < len(runs) < 4 else ""
 
 
 def _new_partitions(start: Iterable[Start]) -> list[dg.AddDynamicPartitionsRequest]:

@@ -93,8 +93,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "claims_lakehouse.cli", "ui", "--port", str(port)],
-            env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, cwd=base,
-        )  # fmt: skip
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=base,
+            start_new_session=True,
+            # As nohup and a script's `&` start it: it has to end on SIGTERM all the same.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        )
     server = Served(f"http://127.0.0.1:{port}", base / "landing", base / "home", process, log)
     try:
         until(lambda: answers(server.url) or process.poll() is not None, 90, lambda: tail(log))

@@ -298,6 +298,11 @@ def test_a_held_delivery_is_listed_to_readers_without_waiting_for_the_next_one(
     assert not graph.deliver("patients", "2024-02-02").success
     carry_out(graph, publication.tick())
     assert graph.lakehouse.rows("SELECT status FROM delivery ORDER BY delivery") == [("held",), ("failed",)]
+    graph.lakehouse.land("patients", "2024-02-03", [one | {"lname": "Other"} for one in bad])
+    assert graph.catch_up(("patients", "2024-02-03")).success
+    carry_out(graph, publication.tick())
+    assert len(graph.lakehouse.rows("FROM delivery WHERE status = 'held'")) == 2
+    assert started(publication.tick()) == []
 
 
 def test_a_publication_that_failed_is_asked_for_again(
