@@ -16,7 +16,7 @@ from claims_lakehouse.settings import Settings
 from claims_lakehouse_tests.builders import Lakehouse, patient
 
 #: Deliveries that each catch-up run takes; 80 make it the 200 of the issue.
-SIZE = int(os.environ.get("CLAIMS_TEST_AT_ONCE", "40"))
+SIZE = int(os.environ.get("CLAIMS_TEST_AT_ONCE", "96"))
 ALONE = SIZE // 5
 Outcomes = list[tuple[str | None, str | None]]
 
