@@ -56,7 +56,7 @@ class DeliveryState:
         applied: The fingerprint applied last.
         retracted: The contents that are retracted.
         held: The contents that a blocking check stopped and nobody released.
-        released: The contents that were released from being held.
+        released: The contents that a person released from being held.
         holding: Why the content is held, if it is.
         turns: How often a content landed, well or not.
     """
@@ -122,8 +122,9 @@ def state_of(events: Iterable[Event]) -> DeliveryState | None:
             case "held" if event.fingerprint:
                 held[event.fingerprint] = event.detail
             case "released" if event.fingerprint:
-                released.add(event.fingerprint)
                 held.pop(event.fingerprint, None)
+                if event.who is not None:  # a person's word; checks that no longer object may object again
+                    released.add(event.fingerprint)
             case _:
                 pass
     if "received_at" not in known:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -133,11 +134,19 @@ def test_a_held_content_waits_and_what_was_applied_before_it_stands() -> None:
     assert (first.status, first.standing) == ("held", None)
 
 
-def test_a_release_lets_the_held_content_go_on_and_is_remembered() -> None:
-    found = state(("landed", "a"), ("held", "a"), ("released", "a"))
+def test_a_persons_release_lets_the_held_content_go_on_and_is_remembered() -> None:
+    told = events(("landed", "a"), ("held", "a"), ("released", "a"))
+    found = state_of([*told[:-1], replace(told[-1], who="somebody")])
+    assert found is not None
     assert (found.status, found.standing, found.holding) == ("applied", "a", None)
     assert found.released == {"a"}
     assert state(("landed", "a"), ("held", "a"), ("released", "b")).status == "held"
+
+
+def test_checks_that_no_longer_object_let_the_content_go_on_and_may_object_again() -> None:
+    found = state(("landed", "a"), ("held", "a"), ("released", "a"))
+    assert (found.status, found.standing, found.released) == ("applied", "a", frozenset())
+    assert state(("landed", "a"), ("held", "a"), ("released", "a"), ("held", "a")).status == "held"
 
 
 def test_a_replacement_of_a_held_content_is_not_held_itself() -> None:
