@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from claims_lakehouse.errors import ClaimsLakehouseError, UsageError
-from claims_lakehouse.ingestion import carry_out, ingest_due, reader, show_issue_summary
+from claims_lakehouse.ingestion import (
+    carry_out,
+    correct_row,
+    ingest_due,
+    purge_delivery,
+    reader,
+    rebuild_warehouse,
+    show_issue_summary,
+    user,
+)
 from claims_lakehouse.report import COUNTS, out, plain, print_rows, progress, short
 from claims_lakehouse.settings import Settings, has_home, has_landing
 
@@ -163,7 +173,7 @@ def release(
     home: HomeOption = None,
 ) -> None:
     """Let a held delivery go on. The release binds to its content: other content is checked anew."""
-    carry_out("release", Settings.from_environment(landing, home), feed, delivery, because)
+    _act("release", Settings.from_environment(landing, home), feed, delivery, because)
 
 
 @app.command()
@@ -175,7 +185,7 @@ def retract(
     home: HomeOption = None,
 ) -> None:
     """Take a delivery out: the tables become what they were had it never come. Nothing is deleted from disk."""
-    carry_out("retract", Settings.from_environment(landing, home), feed, delivery, because)
+    _act("retract", Settings.from_environment(landing, home), feed, delivery, because)
 
 
 @app.command()
@@ -187,7 +197,93 @@ def reinstate(
     home: HomeOption = None,
 ) -> None:
     """Undo a retraction."""
-    carry_out("reinstate", Settings.from_environment(landing, home), feed, delivery, because)
+    _act("reinstate", Settings.from_environment(landing, home), feed, delivery, because)
+
+
+@app.command()
+def correct(
+    feed: FeedArgument,
+    delivery: DeliveryArgument,
+    row: Annotated[int, typer.Argument(min=1, help="The row's number, as `claims issues` shows it.")],
+    changes: Annotated[list[str], typer.Argument(metavar="COLUMN=VALUE...", help="What the row should have said.")],
+    because: BecauseOption,
+    landing: LandingOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Lay a change over one landed row. The landed file stays as it was; the delivery keeps its place in history.
+
+    The delivery is verified again with the change and replaces what it said before. The correction binds to this
+    content: other content under the same name is not touched by it.
+    """
+    from claims_lakehouse.contracts import feed_named
+
+    texts = dict(_change(change) for change in changes)
+    correct_row(Settings.from_environment(landing, home), feed_named(feed), delivery, row, texts, because)
+
+
+@app.command()
+def withdraw(
+    feed: FeedArgument,
+    delivery: DeliveryArgument,
+    correction: Annotated[str, typer.Argument(help="The correction's id: see the view `correction`.")],
+    because: BecauseOption,
+    landing: LandingOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Take a correction back: the row says again what it said when it landed."""
+    from claims_lakehouse.contracts import feed_named
+    from claims_lakehouse.history import acts
+
+    settings, known = Settings.from_environment(landing, home), feed_named(feed)
+    decide = partial(acts.withdraw, settings, known, delivery, correction, because=because, who=user())
+    carry_out(settings, known, delivery, decide)
+
+
+@app.command()
+def rebuild(
+    source: Annotated[
+        str,
+        typer.Option("--from", help="validated: as it was verified; raw: verify everything anew, by today's rules."),
+    ] = "validated",
+    check: Annotated[
+        bool, typer.Option("--check", help="Only compare; exit status 1 where the tables differ.")
+    ] = False,
+    landing: LandingOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Make the warehouse anew from what is on disk, compare it with the old one, and swap.
+
+    The old warehouse works on until then, and stays where anything goes wrong. Retractions, releases and corrections
+    are on disk and come back with it.
+    """
+    _one_of("source", source, ["raw", "validated"])
+    same = rebuild_warehouse(
+        Settings.from_environment(landing, home), "raw" if source == "raw" else "validated", swap=not check
+    )
+    if check and not same:
+        raise typer.Exit(1)
+
+
+@app.command()
+def purge(
+    feed: FeedArgument,
+    delivery: DeliveryArgument,
+    because: BecauseOption,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, even at a terminal.")] = False,
+    landing: LandingOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Erase a delivery that must not be kept: its values go from every file, landing included. This cannot be undone.
+
+    A tombstone with its counts, fingerprint, who, when and why stays. To take a delivery out of the tables and keep
+    it, retract it.
+    """
+    from claims_lakehouse.contracts import feed_named
+
+    settings, known = Settings.from_environment(landing, home), feed_named(feed)
+    if sys.stdin.isatty() and not yes:
+        typer.confirm(f"Erase {feed} {delivery} from {short(settings.landing)} and {short(settings.home)}?", abort=True)
+    purge_delivery(settings, known, delivery, because)
 
 
 @app.command()
@@ -205,6 +301,22 @@ def ui(
         f"Dagster UI at http://{host}:{port} on {short(settings.home)}; files land in {short(settings.landing)}"
     )
     raise typer.Exit(serve(settings, host, port))
+
+
+def _act(name: str, settings: Settings, feed: str, delivery: str, because: str) -> None:
+    from claims_lakehouse.contracts import feed_named
+    from claims_lakehouse.history import acts
+
+    known = feed_named(feed)
+    act = {"release": acts.release, "retract": acts.retract, "reinstate": acts.reinstate}[name]
+    carry_out(settings, known, delivery, partial(act, settings, known, delivery, because=because, who=user()))
+
+
+def _change(text: str) -> tuple[str, str]:
+    column, given, value = text.partition("=")
+    if not given or not column.strip():
+        raise UsageError("A change is written COLUMN=VALUE, in quotes where the value has spaces.")
+    return column.strip().lower(), value
 
 
 def _one_of(option: str, given: str | None, known: list[str]) -> None:

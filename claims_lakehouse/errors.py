@@ -8,7 +8,8 @@ ClaimsLakehouseError
 │   ├── UnplaceableFile    a landed file that belongs to no delivery
 │   ├── UnreadableFile     a landed file that cannot be read
 │   └── AuditFailed        what a delivery would write breaks a law; it was rolled back
-└── WarehouseBusy          another process holds the warehouse
+├── WarehouseBusy          another process holds the warehouse
+└── WarehouseUnsound       the warehouse is damaged or of other contracts; the next who opens it makes it anew
 ```
 
 Every message names the place, what was found and what was expected, and never a value of a row.
@@ -54,3 +55,7 @@ class AuditFailed(DeliveryError):
 
 class WarehouseBusy(ClaimsLakehouseError):
     """Another process holds the warehouse."""
+
+
+class WarehouseUnsound(ClaimsLakehouseError):
+    """The warehouse is damaged, or was made for other contracts; the next who opens it makes it anew from disk."""

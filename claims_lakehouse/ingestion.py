@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from claims_lakehouse.errors import ClaimsLakehouseError
 from claims_lakehouse.files import sweep
@@ -12,7 +13,9 @@ from claims_lakehouse.settings import Settings
 if TYPE_CHECKING:
     import duckdb
 
+    from claims_lakehouse.contracts import Feed
     from claims_lakehouse.history.plan import Pending
+    from claims_lakehouse.history.rebuild import Source
 
 #: Deliveries that one catch-up run takes, so that progress shows.
 _CHUNK = 50
@@ -76,19 +79,88 @@ def _process(settings: Settings, due: list[Pending]) -> list[str]:
     return failed
 
 
-def carry_out(name: str, settings: Settings, feed: str, delivery: str, because: str) -> None:
-    """Write a decision down, have it felt, and show how the delivery stands."""
-    import getpass
-
-    from claims_lakehouse.contracts import feed_named
-    from claims_lakehouse.history import acts
+def carry_out(settings: Settings, feed: Feed, delivery: str, decide: Callable[[], Any]) -> None:
+    """Have a decision written down and felt, and show how the delivery stands."""
     from claims_lakehouse.history.plan import Pending
 
-    decide = {"release": acts.release, "retract": acts.retract, "reinstate": acts.reinstate}[name]
-    decide(settings, feed_named(feed), delivery, because=because, who=getpass.getuser())
-    failed = _process(settings, [Pending(feed, delivery, "not in the warehouse")])
+    decide()
+    failed = _process(settings, [Pending(feed.name, delivery, "decided")])
     if failed:
         raise ClaimsLakehouseError("; ".join(failed))
+
+
+def correct_row(settings: Settings, feed: Feed, delivery: str, row: int, texts: dict[str, str], because: str) -> None:
+    """Lay a correction over one row, and tell what is still wrong with it."""
+    from claims_lakehouse.history import acts
+    from claims_lakehouse.serving.connect import ask
+
+    made: list[str] = []
+    who = user()
+    carry_out(
+        settings,
+        feed,
+        delivery,
+        lambda: made.append(acts.correct(settings, feed, delivery, {row: texts}, because=because, who=who)),
+    )
+    progress.print(f"Correction {made[0]} of {feed.name} {delivery}, row {row}: {', '.join(texts)}.")
+    with reader(settings) as con:
+        left = ask(
+            con,
+            "SELECT rule, column_name, message, severity FROM issue WHERE feed = $feed AND delivery = $delivery"
+            " AND row_number = $row AND status = 'open' ORDER BY severity, rule",
+            {"feed": feed.name, "delivery": delivery, "row": row},
+        )
+    if left.rows:
+        print_rows(left, as_json=False, title="Still to be said of that row")
+    else:
+        progress.print("Nothing is wrong with that row now.")
+
+
+def rebuild_warehouse(settings: Settings, source: Source, *, swap: bool) -> bool:
+    """Make the warehouse anew and show how it differs from the old one; False where it does."""
+    from rich.progress import Progress
+
+    from claims_lakehouse.history.rebuild import rebuild
+    from claims_lakehouse.serving.connect import Answer
+
+    with Progress(console=progress, transient=True) as bar:
+        task = bar.add_task(f"Making the warehouse anew from {source}", total=None)
+        rebuilt = rebuild(
+            settings, source, swap=swap, progress=lambda done, of: bar.update(task, completed=done, total=of)
+        )
+    count = f"{rebuilt.deliveries:,} deliver{'ies' if rebuilt.deliveries != 1 else 'y'}"
+    if rebuilt.differences is None:
+        progress.print(f"Made anew from {count}; the old warehouse is not there or cannot be read: nothing to compare.")
+    elif not rebuilt.differences:
+        progress.print(f"Made anew from {count}: the same tables, row for row.")
+    else:
+        progress.print(f"Made anew from {count}: the tables differ from what stood before.")
+        rows = [(table, *difference) for table, difference in rebuilt.differences.items()]
+        print_rows(Answer(["table", "rows only before", "rows only now"], rows), as_json=False, title="Differences")
+    if swap:
+        _process(settings, [])
+        progress.print("The new warehouse has taken the old one's place, and is published.")
+    return not rebuilt.differences
+
+
+def purge_delivery(settings: Settings, feed: Feed, delivery: str, because: str) -> None:
+    """Erase a delivery, publish, and show what stays of it."""
+    from claims_lakehouse.history.purge import purge
+
+    with progress.status(f"Purging {feed.name} {delivery} …"):
+        tombstone = purge(settings, feed, delivery, because=because, who=user())
+    _process(settings, [])
+    rows = tombstone.counts["landed"] if tombstone.counts else "unknown"
+    progress.print(
+        f"Purged {feed.name} {delivery} (rows landed: {rows}). Its tombstone is in `claims status` and delivery_log."
+    )
+
+
+def user() -> str:
+    """Who runs the command, as the acts have it on record."""
+    import getpass
+
+    return getpass.getuser()
 
 
 def _show_ledger(settings: Settings, names: list[tuple[str, str]]) -> None:

@@ -36,6 +36,16 @@ class Settings:
         return self.home / "warehouse.duckdb"
 
     @property
+    def unfinished_swap(self) -> Path:
+        """Says which warehouse is about to take the old one's place: whoever comes next completes the swap."""
+        return self.home / "unfinished_swap.json"
+
+    @property
+    def unfinished_purge(self) -> Path:
+        """Says which delivery is being purged: whoever comes next completes it."""
+        return self.home / "unfinished_purge.json"
+
+    @property
     def published(self) -> Path:
         """The DuckDB file that readers open."""
         return self.home / "published" / "claims.duckdb"

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from claims_lakehouse.contracts import feed_named
+from claims_lakehouse.contracts import FEEDS, feed_named
 from claims_lakehouse.errors import DeliveryError
 from claims_lakehouse.history.stage import bring_up_to_date, look, take_up, verify
 from claims_lakehouse.serving.publish import publish
@@ -119,6 +119,15 @@ class Lakehouse:
         with duckdb.connect(str(self.settings.published), read_only=True) as con:
             con.execute("SET TimeZone = 'UTC'")
             return con.execute(sql, list(values)).fetchall()
+
+    def export(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every table that readers see, in an order of its own; of the ledger what does not tell when it was loaded."""
+        tables = {
+            name: f"SELECT * FROM {name} ORDER BY ALL" for feed in FEEDS for name in (feed.table, feed.restated_table)
+        }
+        tables["issue"] = "SELECT * FROM issue ORDER BY ALL"
+        tables["delivery"] = "SELECT * EXCLUDE (loaded_at, run_id) FROM delivery ORDER BY ALL"
+        return {name: self.rows(sql) for name, sql in tables.items()}
 
     def dicts(self, sql: str) -> list[dict[str, Any]]:
         with duckdb.connect(str(self.settings.published), read_only=True) as con:

@@ -1,14 +1,20 @@
-"""What people decide about a delivery: release, retract, reinstate. Each binds to content and is on record.
+"""What people decide about a delivery: release, retract, reinstate, correct, withdraw.
+
+Each act binds to content and is on record.
 
 An act is an event in the delivery's journal; bringing the warehouse up to date is what makes it felt.
 """
 
 from __future__ import annotations
 
+import polars as pl
+
 from claims_lakehouse.contracts import Feed
 from claims_lakehouse.errors import UsageError
+from claims_lakehouse.landing.corrections import Changes, write_correction
 from claims_lakehouse.landing.discovery import check_delivery_key
 from claims_lakehouse.landing.journal import DeliveryState, Journal
+from claims_lakehouse.landing.raw import damaged, read_summary
 from claims_lakehouse.settings import Settings
 
 
@@ -38,6 +44,75 @@ def reinstate(settings: Settings, feed: Feed, delivery: str, *, because: str, wh
         raise UsageError(f"{feed.name} {delivery} is not retracted; it is {state.status}.")
     for content in sorted(str(content) for content in contents):
         journal.append("reinstated", fingerprint=content, who=who, why=because)
+
+
+def correct(settings: Settings, feed: Feed, delivery: str, changes: Changes, *, because: str, who: str) -> str:
+    """Lay a correction over rows of the content that landed last; returns its id.
+
+    Args:
+        settings: Where the lakehouse is.
+        feed: The delivery's feed.
+        delivery: The delivery's key.
+        changes: Row number -> column -> its new text, as a file would say it; empty text empties the field.
+        because: Why; it goes on record.
+        who: Who decided it.
+
+    Raises:
+        UsageError: There is no such delivery, row or column, nothing is changed, or a malformed row is not given every
+            required column. Nothing is written then.
+    """
+    journal, state = _known(settings, feed, delivery, because)
+    if state.content is None:
+        raise UsageError(f"{feed.name} {delivery} is {state.status}; there is no row to correct.")
+    _check_changes(settings, feed, delivery, state.content, changes)
+    correction = write_correction(settings, feed.name, delivery, changes)
+    fields = sum(len(texts) for texts in changes.values())
+    told = f"{fields} field{'s' * (fields != 1)} of " + (
+        f"row {next(iter(changes))}" if len(changes) == 1 else f"{len(changes)} rows"
+    )
+    journal.append("corrected", fingerprint=state.content, who=who, why=because, detail=told, corrections=correction)
+    return correction
+
+
+def withdraw(settings: Settings, feed: Feed, delivery: str, correction: str, *, because: str, who: str) -> None:
+    """Take a correction back; UsageError where it is not in effect."""
+    journal, state = _known(settings, feed, delivery, because)
+    content = next((content for content, ids in state.corrections.items() if correction in ids), None)
+    if content is None:
+        known = ", ".join(state.corrections.get(state.content or "", ())) or "none"
+        raise UsageError(f"{feed.name} {delivery} has no correction '{correction}' in effect; there is {known}.")
+    journal.append("withdrawn", fingerprint=content, who=who, why=because, corrections=correction)
+
+
+def _check_changes(settings: Settings, feed: Feed, delivery: str, content: str, changes: Changes) -> None:
+    place = f"{feed.name} {delivery}"
+    if not changes or not all(changes.values()):
+        raise UsageError("A correction needs what is to change: column=value.")
+    columns = [column.name for column in feed.columns]
+    raw = settings.raw(feed.name, delivery, content)
+    landed = read_summary(raw).rows_landed
+    for row, texts in changes.items():
+        if not 1 <= row <= landed:
+            raise UsageError(f"{place} has no row {row}; it has rows 1 to {landed}.")
+        for column in texts:
+            if column not in columns:
+                raise UsageError(f"{feed.name} has no column '{column}'; it has {', '.join(columns)}.")
+    try:
+        malformed = (
+            pl.scan_parquet(raw)
+            .filter(pl.col("row_number").is_in(list(changes)) & pl.col("malformed").is_not_null())
+            .select("row_number")
+            .collect()["row_number"]
+        )
+    except (pl.exceptions.PolarsError, OSError):
+        raise damaged(raw) from None
+    required = [column.name for column in feed.columns if column.required]
+    for row in malformed:
+        if missing := [name for name in required if not changes[row].get(name, "").strip()]:
+            raise UsageError(
+                f"{place}, row {row} is malformed: its correction must give every required column; "
+                f"found none for {', '.join(missing)}."
+            )
 
 
 def _known(settings: Settings, feed: Feed, delivery: str, because: str) -> tuple[Journal, DeliveryState]:

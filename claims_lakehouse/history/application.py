@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 from claims_lakehouse.contracts import Feed
+from claims_lakehouse.landing.corrections import CorrectedField
 from claims_lakehouse.landing.journal import Status
 from claims_lakehouse.validation.verification import Verification
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a delivery says: its fingerprint, its validated rows and issues on disk, and their counts."""
+    """What a delivery says: its fingerprint, its validated rows and issues on disk, and their counts.
+
+    Of a purged delivery only the fingerprint and the counts are left.
+    """
 
     fingerprint: str
-    validated: Path
-    issues: Path
+    validated: Path | None
+    issues: Path | None
     verification: Verification
 
 
@@ -31,6 +35,7 @@ class Application:
         is_applied: Whether that is to be in the tables.
         status: What the ledger is to say of it.
         error: Why the content that landed last is not the one that stands, if so.
+        corrections: Every field that corrections change or changed.
     """
 
     feed: Feed
@@ -42,6 +47,7 @@ class Application:
     status: Status = "applied"
     error: str | None = None
     run_id: str | None = None
+    corrections: tuple[CorrectedField, ...] = ()
 
 
 class Applied(NamedTuple):

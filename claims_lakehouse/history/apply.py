@@ -98,7 +98,8 @@ class _Statements:
         sequence = feed.sequence or moment
         named = ", ".join(f"CAST({name} AS VARCHAR)" for name in feed.key)
         delivery = "'" + application.delivery.replace("'", "''") + "'"
-        source = "read_parquet('" + str(content.validated).replace("'", "''") + "')" if content else feed.table
+        validated = str(content.validated).replace("'", "''") if content else None
+        source = f"read_parquet('{validated}')" if validated else feed.table
         self._run(
             f"""
             CREATE OR REPLACE TEMP VIEW incoming AS
@@ -200,12 +201,16 @@ class _Statements:
         application = self._application
         this = {"feed": application.feed.name, "delivery": application.delivery}
         self._run("DELETE FROM internal.finding WHERE feed = $feed AND delivery = $delivery AND NOT live", **this)
-        if application.content is not None:
+        if application.content is not None and application.content.issues is not None:
             self._run(
                 """
                 INSERT INTO internal.finding BY NAME
-                SELECT *, false AS live, $status AS status, NULL AS resolved_by FROM read_parquet($issues)
+                SELECT *, false AS live,
+                       CASE WHEN $retracted THEN 'retracted' WHEN corrected_by IS NULL THEN 'open' ELSE 'resolved' END
+                           AS status,
+                       CASE WHEN NOT $retracted THEN 'correction ' || corrected_by END AS resolved_by
+                FROM read_parquet($issues)
                 """,
                 issues=str(application.content.issues),
-                status="retracted" if application.status == "retracted" else "open",
+                retracted=application.status == "retracted",
             )

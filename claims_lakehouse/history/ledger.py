@@ -13,16 +13,23 @@ from claims_lakehouse.landing.journal import DeliveryState, Event
 
 
 class LedgerRow(NamedTuple):
-    """What the warehouse holds of a delivery."""
+    """What the warehouse holds of a delivery; `events` counts the entries of its log."""
 
     fingerprint: str | None
     status: str
     error: str | None
+    corrections: str = ""
+    events: int = 0
 
 
 def read_ledger(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], LedgerRow]:
     """Every delivery that the warehouse knows, by feed and key."""
-    rows = con.execute("SELECT feed, delivery, fingerprint, status, error FROM internal.ledger").fetchall()
+    rows = con.execute(
+        """
+        SELECT feed, delivery, fingerprint, status, error, corrections, coalesce(events, 0) FROM internal.ledger
+        LEFT JOIN (SELECT feed, delivery, count(*) AS events FROM delivery_log GROUP BY ALL) USING (feed, delivery)
+        """
+    ).fetchall()
     return {(feed, delivery): LedgerRow(*rest) for feed, delivery, *rest in rows}
 
 
@@ -42,7 +49,7 @@ def write_ledger_row(
     con.execute("DELETE FROM internal.ledger WHERE feed = $feed AND delivery = $delivery", this)
     counts = application.content.verification if application.content else None
     con.execute(
-        "INSERT INTO internal.ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO internal.ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             application.feed.name,
             application.delivery,
@@ -58,8 +65,13 @@ def write_ledger_row(
             application.run_id,
             loaded_at or datetime.now(UTC).replace(tzinfo=None),
             json.dumps(counts.nulls) if counts else None,
+            counts.corrections if counts else "",
         ],
     )
+    con.execute("DELETE FROM internal.correction WHERE feed = $feed AND delivery = $delivery", this)
+    if application.corrections:
+        fields = [[c.correction_id, *this.values(), *c[1:]] for c in application.corrections]
+        con.executemany("INSERT INTO internal.correction VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", fields)
     _write_log(con, application.feed.name, application.delivery, events)
 
 
@@ -89,7 +101,7 @@ def write_failure(
             """
             INSERT INTO internal.ledger BY NAME
             SELECT $feed AS feed, $delivery AS delivery, $received_at AS received_at, 'failed' AS status,
-                   $error AS error, $run_id AS run_id, $loaded_at AS loaded_at
+                   $error AS error, $run_id AS run_id, $loaded_at AS loaded_at, '' AS corrections
             """,
             {
                 **this,

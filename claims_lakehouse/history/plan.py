@@ -10,7 +10,7 @@ from claims_lakehouse.history.ledger import LedgerRow
 from claims_lakehouse.landing.journal import DeliveryState
 
 DeliveryName = tuple[str, str]
-Reason = Literal["new", "replaced", "failed before", "not in the warehouse"]
+Reason = Literal["new", "replaced", "failed before", "not in the warehouse", "decided"]
 
 
 class Pending(NamedTuple):
@@ -60,8 +60,9 @@ def is_behind(state: DeliveryState, row: LedgerRow | None) -> bool:
     """Whether the warehouse does not hold what the journal of a delivery with good content says."""
     if state.content is None:
         return False
-    stands = (state.standing or state.content, state.status, state.failure or state.holding)
-    return row is None or (row.fingerprint, row.status, row.error) != stands
+    content = state.standing or state.content
+    stands = (content, state.status, state.failure or state.holding, state.laid_over(content), state.events)
+    return row is None or row != stands
 
 
 def _feed_order(feed: str) -> int:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from claims_lakehouse.contracts import FEEDS, Feed
-from claims_lakehouse.errors import DeliveryError, UnplaceableFile, UnreadableFile
-from claims_lakehouse.history.application import Application, Applied, Content
-from claims_lakehouse.history.apply import apply_delivery
+from claims_lakehouse.errors import DeliveryError, UnplaceableFile, UnreadableFile, WarehouseUnsound
 from claims_lakehouse.history.ledger import read_changes, read_ledger, write_failure
 from claims_lakehouse.history.plan import Pending, is_behind, plan_deliveries
-from claims_lakehouse.history.trends import Trends, trends
+from claims_lakehouse.history.recovery import sound_warehouse
+from claims_lakehouse.history.standing import Standing, bring, verify_content
 from claims_lakehouse.landing.discovery import discover
-from claims_lakehouse.landing.journal import DeliveryState, Event, Journal, Status, journaled_deliveries
-from claims_lakehouse.landing.stage import fingerprints, land_delivery
+from claims_lakehouse.landing.journal import DeliveryState, Journal, journaled_deliveries
+from claims_lakehouse.landing.stage import fingerprints, land_delivery, landed_delivery
 from claims_lakehouse.settings import Settings
 from claims_lakehouse.validation.gate import Gate, gate
-from claims_lakehouse.validation.stage import read_verification, validate_delivery
 from claims_lakehouse.validation.verification import Verification
-from claims_lakehouse.warehouse.connection import open_warehouse, transaction
+from claims_lakehouse.warehouse.connection import transaction
 
 
 class Outlook(NamedTuple):
@@ -61,7 +58,7 @@ def look(settings: Settings) -> Outlook:
                 state = Journal(settings, feed.name, key).state()
                 if state is not None:
                     states[feed.name, key] = state
-    with open_warehouse(settings) as con:
+    with sound_warehouse(settings) as con:
         ledger, changes = read_ledger(con), read_changes(con)
     due = plan_deliveries(landed, states, ledger)
     return Outlook(due, found.unplaceable, len(states) - len(due), changes)
@@ -73,8 +70,7 @@ def take_up(settings: Settings, feed: Feed, delivery: str, run_id: str | None = 
     One that is no longer in landing stays as it was taken up last. DeliveryError where it cannot be read; the ledger
     says so then, and what was good before stands.
     """
-    found = discover(settings.landing).deliveries if settings.landing.is_dir() else []
-    landed = next((one for one in found if (one.feed, one.delivery) == (feed, delivery)), None)
+    landed = landed_delivery(settings, feed, delivery)
     try:
         if landed is None:
             return known_content(settings, feed, delivery)[1]
@@ -90,7 +86,7 @@ def take_up(settings: Settings, feed: Feed, delivery: str, run_id: str | None = 
 def verify(settings: Settings, feed: Feed, delivery: str, run_id: str | None = None) -> tuple[Verification, Gate]:
     """Verify the content that was taken up last, and hold it where blocking checks stop it."""
     state, fingerprint = known_content(settings, feed, delivery)
-    done = validate_delivery(settings, feed, delivery, fingerprint, state.received_at)
+    done = verify_content(settings, feed, delivery, fingerprint, state, state.laid_over(fingerprint))
     checks = gate(feed, done)
     hold_or_clear(settings, feed, delivery, checks, run_id)
     return done, checks
@@ -104,48 +100,18 @@ def known_content(settings: Settings, feed: Feed, delivery: str) -> tuple[Delive
     return state, state.content
 
 
-class Standing(NamedTuple):
-    """A delivery as it stands after it was brought up to date.
-
-    `verification` is that of the content that the ledger names.
-    """
-
-    status: Status
-    applied: Applied
-    verification: Verification
-    trends: Trends
-
-
 def bring_up_to_date(settings: Settings, feed: Feed, delivery: str, run_id: str | None = None) -> Standing:
     """Make the tables and the ledger what the delivery's journal says: applied, held or retracted.
 
     AuditFailed (nothing changed) where that would break a law; UnreadableFile where nothing of it could ever be read.
+    A warehouse that turns out to be damaged is made anew, once.
     """
-    journal = Journal(settings, feed.name, delivery)
-    state, latest = known_content(settings, feed, delivery)
-    now = datetime.now(UTC).replace(tzinfo=None)
-    content = _content(settings, feed, delivery, state.standing or latest)
-    is_applied = state.standing is not None and state.standing not in state.retracted
-    application = Application(
-        feed=feed,
-        delivery=delivery,
-        received_at=state.received_at,
-        recorded_at=state.recorded_at or now,
-        content=content,
-        is_applied=is_applied,
-        status=state.status,
-        error=state.failure or state.holding,
-        run_id=run_id,
-    )
-
-    def announce() -> list[Event]:
-        if is_applied and state.applied != state.standing:
-            journal.append("applied", at=now, fingerprint=state.standing, run_id=run_id)
-        return journal.events()
-
-    with open_warehouse(settings) as con:
-        applied = apply_delivery(con, application, announce, loaded_at=now)
-        return Standing(state.status, applied, content.verification, trends(con, feed, delivery, content.verification))
+    try:
+        with sound_warehouse(settings) as con:
+            return bring(con, settings, feed, delivery, run_id)
+    except WarehouseUnsound:
+        with sound_warehouse(settings) as con:
+            return bring(con, settings, feed, delivery, run_id)
 
 
 def hold_or_clear(settings: Settings, feed: Feed, delivery: str, checks: Gate, run_id: str | None = None) -> bool:
@@ -169,25 +135,16 @@ def hold_or_clear(settings: Settings, feed: Feed, delivery: str, checks: Gate, r
     return True
 
 
-def _content(settings: Settings, feed: Feed, delivery: str, fingerprint: str) -> Content:
-    validated = settings.validated(feed.name, delivery, fingerprint)
-    issues = settings.issues(feed.name, delivery, fingerprint)
-    return Content(fingerprint, validated, issues, read_verification(validated))
-
-
 def record_failure(settings: Settings, feed: Feed, delivery: str, run_id: str | None = None) -> None:
     """Have the ledger say why the content that landed last is not in the tables; the last good content stands."""
     journal = Journal(settings, feed.name, delivery)
     state = journal.state()
     if state is None or state.failure is None:
         return
-    with open_warehouse(settings) as con:
+    with sound_warehouse(settings) as con:
         row = read_ledger(con).get((feed.name, delivery))
         if not is_behind(state, row):
             with transaction(con):
                 write_failure(con, feed.name, delivery, state, journal.events(), run_id)
             return
-    assert state.content is not None
-    if not settings.validated(feed.name, delivery, state.standing or state.content).exists():
-        validate_delivery(settings, feed, delivery, state.standing or state.content, state.received_at)
     bring_up_to_date(settings, feed, delivery, run_id)

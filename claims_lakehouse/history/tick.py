@@ -130,7 +130,7 @@ def _is_due(seen: Seen) -> bool:
             return seen.content not in (state.failed_content, state.failure)
         if state.content != seen.content:
             return True
-    return state.status == "applied" and state.applied != state.standing
+    return state.status == "applied" and not state.is_applied
 
 
 def _look(settings: Settings, landed: LandedDelivery, known: Fingerprints) -> tuple[str, str | None, datetime]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -93,6 +94,22 @@ def discover(landing: Path, feeds: Iterable[Feed] = FEEDS) -> Discovered:
     return Discovered(
         sorted(found.values(), key=lambda landed: (order[landed.feed.name], landed.delivery)), unplaceable
     )
+
+
+def landing_entries(landing: Path, feed: Feed, delivery: str, feeds: Iterable[Feed] = FEEDS) -> list[Path]:
+    """Every file and folder of a delivery under `landing`, those still being written included."""
+    by_name = {known.name: known for known in feeds}
+    found = []
+    for folder in (landing / feed.name, landing):
+        with os.scandir(folder) if folder.is_dir() else nullcontext(()) as entries:
+            for entry in entries:
+                of, name = (feed, entry.name) if folder != landing else _flat(entry, by_name)
+                for writing in (".tmp", ".part"):
+                    name = name.removesuffix(writing)
+                extension = _extension(name)
+                if of == feed and delivery in (name, name[: -len(extension)] if extension else name):
+                    found.append(Path(entry.path))
+    return sorted(found)
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:

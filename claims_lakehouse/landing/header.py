@@ -81,7 +81,7 @@ def match_header(feed: Feed, sent: Sequence[str], place: str) -> Header:
     without a header, and nothing in it may be shown.
 
     Raises:
-        UnreadableFile: Columns are missing, too many, or named twice.
+        UnreadableFile: Columns are missing, too many, or named twice, or the header is more than one line.
     """
     if len(sent) > MAX_COLUMNS:
         raise too_many_columns(place)
@@ -92,6 +92,8 @@ def match_header(feed: Feed, sent: Sequence[str], place: str) -> Header:
         count = f"{len(expected) - len(missing)} of {len(expected)} columns"
         all_columns = f"a header with all columns of the feed '{feed.name}'"
         raise UnreadableFile(place, f"{count}, without {shown(missing)}", all_columns)
+    if any(end in name.strip() for name in sent for end in "\r\n"):
+        raise UnreadableFile(place, "a line end inside a column's name", "lines that end in LF or CRLF, not in CR")
     twice = [name for name in dict.fromkeys(folded) if name and folded.count(name) > 1]
     if twice:
         raise UnreadableFile(place, f"a header that names {shown(twice)} twice", "each column once")

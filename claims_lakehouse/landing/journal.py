@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -19,10 +19,11 @@ from claims_lakehouse.files import FILE_MODE, make_folder
 from claims_lakehouse.landing.received import received_at
 from claims_lakehouse.settings import Settings
 
-Status = Literal["applied", "held", "failed", "retracted"]
+Status = Literal["applied", "held", "failed", "retracted", "purged"]
 Happening = Literal[
-    "received", "landed", "failed", "applied", "replaced", "held", "released", "retracted", "reinstated"
-]
+    "received", "landed", "failed", "applied", "replaced", "held", "released", "retracted", "reinstated",
+    "corrected", "withdrawn", "purged",
+]  # fmt: skip
 _NAME = "journal.jsonl"
 
 
@@ -30,7 +31,9 @@ _NAME = "journal.jsonl"
 class Event:
     """One thing that happened to a delivery.
 
-    `at` and `received_at` are naive UTC; `detail` is an error or a count, never a value of a row.
+    `at` and `received_at` are naive UTC; `detail` is an error or a count, never a value of a row. `corrections` are
+    ids, joined by commas: the one that was made or withdrawn, or those that were laid over what was applied. `counts`
+    are those of a purged delivery's rows.
     """
 
     at: datetime
@@ -41,6 +44,8 @@ class Event:
     run_id: str | None = None
     detail: str | None = None
     received_at: datetime | None = None
+    corrections: str | None = None
+    counts: dict[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -54,11 +59,17 @@ class DeliveryState:
         failure: Why the content that landed last failed; None if it did not.
         failed_content: The fingerprint of that content, where it could be read at all.
         applied: The fingerprint applied last.
+        applied_with: The corrections that were laid over it then.
+        applied_by: The event of the last application; None if there was none.
         retracted: The contents that are retracted.
         held: The contents that a blocking check stopped and nobody released.
         released: The contents that a person released from being held.
         holding: Why the content is held, if it is.
         turns: How often a content landed, well or not.
+        corrections: The corrections in effect, by content, in the order in which they are laid over it.
+        purged: The contents that must not be kept.
+        tombstone: The event of the last purge, as long as no other content landed since.
+        events: How many events there are.
     """
 
     received_at: datetime
@@ -67,11 +78,26 @@ class DeliveryState:
     failure: str | None = None
     failed_content: str | None = None
     applied: str | None = None
+    applied_with: str = ""
+    applied_by: Event | None = None
     retracted: frozenset[str] = frozenset()
     held: frozenset[str] = frozenset()
     released: frozenset[str] = frozenset()
     holding: str | None = None
     turns: int = 0
+    corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    purged: frozenset[str] = frozenset()
+    tombstone: Event | None = None
+    events: int = 0
+
+    def laid_over(self, content: str | None) -> str:
+        """The ids of the corrections in effect over a content, joined by commas."""
+        return ",".join(self.corrections.get(content or "", ()))
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether the content that stands was applied, with its corrections as they are."""
+        return (self.applied, self.applied_with) == (self.standing, self.laid_over(self.standing))
 
     @property
     def is_held(self) -> bool:
@@ -89,6 +115,8 @@ class DeliveryState:
     @property
     def status(self) -> Status:
         """What the ledger is to say of the delivery."""
+        if self.tombstone is not None:
+            return "purged"
         if self.standing is not None and self.standing in self.retracted:
             return "retracted"
         if self.is_held:
@@ -102,31 +130,48 @@ def state_of(events: Iterable[Event]) -> DeliveryState | None:
     retracted: set[str] = set()
     released: set[str] = set()
     held: dict[str, str | None] = {}
-    turns = 0
+    corrections: dict[str, list[str]] = {}
+    seen: set[str] = set()
+    purged: set[str] = set()
+    turns = count = 0
     for event in events:
+        count += 1
         turns += event.event in ("landed", "replaced", "failed")
+        content = event.fingerprint
         match event.event:
             case "received":
                 known.setdefault("received_at", event.received_at)
             case "landed" | "replaced":
-                known |= {"content": event.fingerprint, "failure": None, "failed_content": None}
+                known |= {"content": content, "failure": None, "failed_content": None, "tombstone": None}
             case "failed":
-                known |= {"failure": event.detail, "failed_content": event.fingerprint}
+                known |= {"failure": event.detail, "failed_content": content}
             case "applied":
                 known.setdefault("recorded_at", event.at)
-                known["applied"] = event.fingerprint
-            case "retracted" if event.fingerprint:
-                retracted.add(event.fingerprint)
-            case "reinstated" if event.fingerprint:
-                retracted.discard(event.fingerprint)
-            case "held" if event.fingerprint:
-                held[event.fingerprint] = event.detail
-            case "released" if event.fingerprint:
-                held.pop(event.fingerprint, None)
+                known |= {"applied": content, "applied_with": event.corrections or "", "applied_by": event}
+            case "retracted" if content:
+                retracted.add(content)
+            case "reinstated" if content:
+                retracted.discard(content)
+            case "held" if content:
+                held[content] = event.detail
+            case "released" if content:
+                held.pop(content, None)
                 if event.who is not None:  # a person's word; checks that no longer object may object again
-                    released.add(event.fingerprint)
+                    released.add(content)
+            case "corrected" if content and event.corrections:
+                corrections.setdefault(content, []).append(event.corrections)
+            case "withdrawn" if content and event.corrections and event.corrections in corrections.get(content, ()):
+                corrections[content].remove(event.corrections)
+            case "purged":
+                purged |= seen | ({content} if content else set())
+                known |= dict.fromkeys(("content", "failure", "failed_content", "applied", "applied_by"))
+                known |= {"applied_with": "", "tombstone": event}
+                for forgotten in (retracted, released, held, corrections):
+                    forgotten.clear()
             case _:
                 pass
+        if content:
+            seen.add(content)
     if "received_at" not in known:
         return None
     return DeliveryState(
@@ -134,8 +179,11 @@ def state_of(events: Iterable[Event]) -> DeliveryState | None:
         retracted=frozenset(retracted),
         held=frozenset(held),
         released=frozenset(released),
-        holding=held.get(known.get("content", "")),
+        holding=held.get(known.get("content") or ""),
         turns=turns,
+        corrections={content: tuple(ids) for content, ids in corrections.items() if ids},
+        purged=frozenset(purged),
+        events=count,
     )
 
 
@@ -143,12 +191,12 @@ class Journal:
     """The journal of one delivery."""
 
     def __init__(self, settings: Settings, feed: str, delivery: str) -> None:
-        self._path = settings.delivery_folder(feed, delivery) / _NAME
+        self.path = settings.delivery_folder(feed, delivery) / _NAME
 
     def events(self) -> list[Event]:
         """Everything that happened, in order; a line cut short by a kill never happened."""
         try:
-            lines = self._path.read_bytes().split(b"\n")
+            lines = self.path.read_bytes().split(b"\n")
         except FileNotFoundError:
             return []
         return [event for line in lines if (event := _parsed(line))]
@@ -171,10 +219,10 @@ class Journal:
     def append(self, event: Happening, at: datetime | None = None, **details: Any) -> Event:
         """Write an event down, by default as of now (naive UTC); it is on disk when this returns."""
         entry = Event(at=at or datetime.now(UTC).replace(tzinfo=None), event=event, **details)
-        record = {name: value for name, value in vars(entry).items() if value is not None}
+        record = {name: value for name, value in vars(entry).items() if value not in (None, "")}
         line = json.dumps(record, default=datetime.isoformat).encode() + b"\n"
-        make_folder(self._path.parent)
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, FILE_MODE)
+        make_folder(self.path.parent)
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, FILE_MODE)
         try:
             size = os.fstat(handle).st_size
             torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"

@@ -96,13 +96,24 @@ def write_raw(
 
 
 def read_summary(path: Path) -> RawSummary:
-    """Read what a raw file says it holds, from its footer alone."""
-    found = json.loads(parquet.read_metadata(path).metadata[METADATA_KEY])
+    """Read what a raw file says it holds, from its footer alone; UnreadableFile where it is not there or not whole."""
+    try:
+        found = json.loads(parquet.read_metadata(path).metadata[METADATA_KEY])
+    except (OSError, pa.ArrowException, KeyError, TypeError):
+        raise damaged(path) from None
     return RawSummary(
         found["rows_landed"],
         found["rows_malformed"],
         tuple(RawPart(*part) for part in found["parts"]),
         tuple(found["unexpected_columns"]),
+    )
+
+
+def damaged(path: Path) -> UnreadableFile:
+    """The error of a raw file that cannot be read."""
+    found = "a damaged file" if path.exists() else "no file"
+    return UnreadableFile(
+        f"raw/{path.parents[1].name}/{path.parent.name}/{path.name}", found, "the raw copy; land its content again"
     )
 
 

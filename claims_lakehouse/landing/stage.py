@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from claims_lakehouse.contracts import Feed
 from claims_lakehouse.errors import DeliveryError, UnreadableFile
 from claims_lakehouse.files import replacing
-from claims_lakehouse.landing.discovery import LandedDelivery
+from claims_lakehouse.landing.discovery import LandedDelivery, discover
 from claims_lakehouse.landing.fingerprint import Fingerprints, file_stat
 from claims_lakehouse.landing.journal import Happening, Journal
-from claims_lakehouse.landing.raw import RawSummary, read_summary, write_raw
+from claims_lakehouse.landing.raw import RawSummary, damaged, read_summary, write_raw
 from claims_lakehouse.settings import Settings
 
 
@@ -24,6 +25,12 @@ class Landed(NamedTuple):
 def fingerprints(settings: Settings) -> Fingerprints:
     """The fingerprints of the landing folder's files, as far as they are known."""
     return Fingerprints(settings.landing, settings.home / "fingerprints.json")
+
+
+def landed_delivery(settings: Settings, feed: Feed, delivery: str) -> LandedDelivery | None:
+    """The delivery as it lies in landing; None where it does not."""
+    found = discover(settings.landing).deliveries if settings.landing.is_dir() else []
+    return next((one for one in found if (one.feed, one.delivery) == (feed, delivery)), None)
 
 
 def land_delivery(
@@ -46,18 +53,14 @@ def land_delivery(
             raise landed.problem
         before = _look(landed, settings)
         fingerprint = known.of(landed.parts)
-        target = settings.raw(feed, delivery, fingerprint)
-        if target.exists():
-            summary = read_summary(target)
-        else:
-            with replacing(target) as temporary:
-                summary = write_raw(
-                    landed.feed, delivery, fingerprint, landed.parts, settings.landing, temporary, progress
-                )
-                if _look(landed, settings) != before:
-                    raise UnreadableFile(
-                        f"{feed}, delivery {delivery}", "a file that changed while it was read", "one at rest"
-                    )
+        if fingerprint in state.purged:
+            raise UnreadableFile(
+                f"{feed}, delivery {delivery}", "a content that was purged", "other content, or no file in landing"
+            )
+        try:
+            summary = read_summary(settings.raw(feed, delivery, fingerprint))
+        except UnreadableFile:
+            summary = _write(settings, landed, fingerprint, before, progress)
     except DeliveryError as error:
         if (state.failure, state.failed_content) != (str(error), fingerprint):
             journal.append("failed", fingerprint=fingerprint, detail=str(error), run_id=run_id)
@@ -66,6 +69,32 @@ def land_delivery(
         event: Happening = "replaced" if state.content not in (None, fingerprint) else "landed"
         journal.append(event, fingerprint=fingerprint, run_id=run_id)
     return Landed(fingerprint, summary)
+
+
+def restore_raw(settings: Settings, feed: Feed, delivery: str, fingerprint: str) -> None:
+    """Write a raw file that was lost or damaged again; UnreadableFile where landing has that content no longer."""
+    landed = landed_delivery(settings, feed, delivery)
+    if landed is None or landed.problem is not None or fingerprints(settings).of(landed.parts) != fingerprint:
+        raise damaged(settings.raw(feed.name, delivery, fingerprint))
+    _write(settings, landed, fingerprint, _look(landed, settings))
+
+
+def _write(
+    settings: Settings,
+    landed: LandedDelivery,
+    fingerprint: str,
+    before: list[tuple[int, ...]],
+    progress: Callable[[int], None] | None = None,
+) -> RawSummary:
+    """Write the raw file of a content; UnreadableFile where it no longer looks as `before`."""
+    feed, delivery = landed.feed, landed.delivery
+    with replacing(settings.raw(feed.name, delivery, fingerprint)) as temporary:
+        summary = write_raw(feed, delivery, fingerprint, landed.parts, settings.landing, temporary, progress)
+        if _look(landed, settings) != before:
+            raise UnreadableFile(
+                f"{feed.name}, delivery {delivery}", "a file that changed while it was read", "one at rest"
+            )
+    return summary
 
 
 def _look(landed: LandedDelivery, settings: Settings) -> list[tuple[int, ...]]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from claims_lakehouse.contracts import Feed
-from claims_lakehouse.history.stage import Standing
+from claims_lakehouse.history.standing import Standing
 from claims_lakehouse.orchestration.metadata import counts_table, table
 from claims_lakehouse.orchestration.partitions import deliveries
 from claims_lakehouse.validation.gate import Gate

@@ -10,7 +10,7 @@ import dagster as dg
 import duckdb
 
 from claims_lakehouse.contracts import Feed
-from claims_lakehouse.errors import ClaimsLakehouseError, DeliveryError, WarehouseBusy
+from claims_lakehouse.errors import ClaimsLakehouseError, DeliveryError, WarehouseBusy, WarehouseUnsound
 from claims_lakehouse.history.stage import bring_up_to_date, known_content, take_up, verify
 from claims_lakehouse.landing.raw import read_summary
 from claims_lakehouse.orchestration.checks import history_results, validated_results
@@ -113,7 +113,7 @@ def told_safely(attempt: int = 0) -> Iterator[None]:
     """
     try:
         yield
-    except (WarehouseBusy, OSError, duckdb.IOException) as error:
+    except (WarehouseBusy, WarehouseUnsound, OSError, duckdb.IOException, duckdb.FatalException) as error:
         why = error.strerror if isinstance(error, OSError) else "the warehouse is not to be had"
         told = f"{type(error).__name__}: {why}"
         if attempt >= 3:

@@ -13,9 +13,9 @@ import duckdb
 
 from claims_lakehouse.files import replacing
 from claims_lakehouse.history.ledger import read_changes
+from claims_lakehouse.history.recovery import opened, sound_turn
 from claims_lakehouse.serving.views import create_views, views_version
 from claims_lakehouse.settings import Settings
-from claims_lakehouse.warehouse.connection import connected, writers_turn
 
 #: Readers of the group may open the published file.
 PUBLISHED_MODE = 0o640
@@ -31,8 +31,8 @@ class Publication(NamedTuple):
 
 def publish(settings: Settings) -> Publication:
     """Publish the warehouse with its views, if either changed since the last time."""
-    with writers_turn(settings):
-        with connected(settings) as con:
+    with sound_turn(settings):
+        with opened(settings) as con:
             changes, rows = read_changes(con), row_counts(con)
             if is_published(settings, changes):
                 return Publication(changes, rows, is_new=False)

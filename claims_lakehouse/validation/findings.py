@@ -23,6 +23,7 @@ SCHEMA: dict[str, pl.DataType] = {
 
 #: A row of the issues stage: a finding, the delivery and record that it is about, and a stable id.
 #: `sequence` is the row's, where it could be read: an issue is resolved by a row that is not older.
+#: `corrected_by` is the correction that settled it, if one did.
 ISSUE_SCHEMA: dict[str, pl.DataType] = {
     "issue_id": pl.String(),
     "feed": pl.String(),
@@ -36,6 +37,7 @@ ISSUE_SCHEMA: dict[str, pl.DataType] = {
     "severity": pl.String(),
     "suggestion": pl.String(),
     "sequence": pl.Datetime("us"),
+    "corrected_by": pl.String(),
 }
 
 
@@ -102,6 +104,7 @@ def as_issues(found: pl.DataFrame, rows: pl.DataFrame, feed: Feed, delivery: str
             pl.Series("issue_id", ids, pl.String),
             pl.lit(feed.name).alias("feed"),
             pl.lit(delivery).alias("delivery"),
+            pl.lit(None, pl.String).alias("corrected_by"),
         )
         .select(pl.col(name).cast(dtype) for name, dtype in ISSUE_SCHEMA.items())
     )

@@ -21,11 +21,13 @@ import pyarrow.parquet as pq
 
 from claims_lakehouse.contracts import Feed
 from claims_lakehouse.contracts.formats import TEXT
+from claims_lakehouse.errors import UnreadableFile
 from claims_lakehouse.files import replacing
+from claims_lakehouse.landing.corrections import Overlay, read_overlay
 from claims_lakehouse.landing.raw import read_summary
 from claims_lakehouse.settings import Settings
 from claims_lakehouse.validation.findings import ISSUE_SCHEMA
-from claims_lakehouse.validation.survey import slices, survey
+from claims_lakehouse.validation.survey import RawRows, survey
 from claims_lakehouse.validation.verification import Split, Verification, Verifier
 
 #: Rows that go through pandera at a time: what a batch costs in memory is bounded, however many rows break rules.
@@ -39,44 +41,83 @@ def validate_delivery(
     delivery: str,
     fingerprint: str,
     received: datetime,
+    corrections: str = "",
     progress: Callable[[int], None] | None = None,
 ) -> Verification:
     """Verify the raw content under `fingerprint` and write what it comes to; returns the counts.
 
-    `received` is the delivery's received_at (naive UTC); `progress` is told how many rows were done.
+    `received` is the delivery's received_at (naive UTC); `corrections` are the ids of those in effect, joined by
+    commas; `progress` is told how many rows were done. What was found in the rows as they landed, and no longer is
+    with the corrections, is written as settled by them.
     """
     raw = settings.raw(feed.name, delivery, fingerprint)
-    verifier = Verifier(feed, delivery, received, survey(raw, feed))
+    overlay = read_overlay(settings, feed.name, delivery, corrections)
     with ExitStack() as stack:
         valid_path = stack.enter_context(replacing(settings.validated(feed.name, delivery, fingerprint)))
         issues_path = stack.enter_context(replacing(settings.issues(feed.name, delivery, fingerprint)))
         output = stack.enter_context(_Output(feed, valid_path, issues_path))
-        output.write(verifier.unexpected(read_summary(raw).unexpected_columns))
-        done = 0
-        for batch in _batches(raw, feed):
-            output.write(verifier.batch(batch))
-            done += batch.height
-            if progress:
-                progress(done)
-        output.write(verifier.repeats())
+        rows = RawRows(raw, overlay)
+        verifier = Verifier(feed, delivery, received, survey(rows, feed), corrections)
+        found = []
+        for split in _splits(rows, feed, verifier, progress):
+            output.write(split)
+            if overlay.ids:
+                found.append(split.issues)
+        if overlay.ids:
+            rows = RawRows(raw)
+            as_landed = Verifier(feed, delivery, received, survey(rows, feed))
+            before = pl.concat(split.issues for split in _splits(rows, feed, as_landed))
+            output.write(Split(pl.DataFrame(), _settled(before, pl.concat(found), overlay)))
         verification = verifier.verification()
         output.finish(verification)
     return verification
 
 
-def read_verification(path: Path) -> Verification:
-    """The counts of a validated file, from its metadata."""
-    return Verification(**json.loads(pq.read_metadata(path).metadata[_METADATA]))
+def _splits(
+    rows: RawRows, feed: Feed, verifier: Verifier, progress: Callable[[int], None] | None = None
+) -> Iterator[Split]:
+    """Everything that verification makes of raw rows, in bounded frames."""
+    yield verifier.unexpected(read_summary(rows.path).unexpected_columns)
+    columns = ["row_number", *(column.name for column in feed.columns), "malformed", "malformed_reason"]
+    done = 0
+    for batch in rows.slices(columns, BATCH_ROWS):
+        yield verifier.batch(batch)
+        done += batch.height
+        if progress:
+            progress(done)
+    yield verifier.repeats()
+
+
+def _settled(before: pl.DataFrame, now: pl.DataFrame, overlay: Overlay) -> pl.DataFrame:
+    """The issues of the rows as they landed that do not recur, each with the correction that settled it."""
+    gone = before.join(now, on="issue_id", how="anti")
+    settled_by = [overlay.last.get(row, overlay.ids[-1]) for row in gone["row_number"]]
+    return gone.with_columns(pl.Series("corrected_by", settled_by, pl.String))
+
+
+def read_verification(validated: Path, issues: Path, feed: Feed) -> Verification:
+    """The counts of what was verified, from the validated file's metadata.
+
+    UnreadableFile where one of the two files is not there, not whole, or not of the contract's columns.
+    """
+    for path, schema in zip((validated, issues), _schemas(feed), strict=True):
+        place = f"{path.parents[2].name}/{feed.name}/{path.parent.name}/{path.name}"
+        try:
+            footer = pq.read_metadata(path)
+        except (OSError, pa.ArrowException):
+            raise UnreadableFile(place, "no whole Parquet file", "what verification wrote") from None
+        if footer.schema.to_arrow_schema().names != schema.names:
+            raise UnreadableFile(place, "columns of another contract", "those of the contract") from None
+        if path is validated:
+            found = json.loads(footer.metadata[_METADATA])
+    return Verification(**found)
 
 
 class _Output:
     """The validated and the issues file, written behind the verifier's back in a thread of their own."""
 
     def __init__(self, feed: Feed, valid: Path, issues: Path) -> None:
-        self._schemas = (
-            _arrow_schema({"row_number": pl.Int64(), **{c.name: c.form.dtype for c in feed.columns}}),
-            _arrow_schema(ISSUE_SCHEMA),
-        )
+        self._schemas = _schemas(feed)
         # Ids, names and streets hardly recur: a dictionary of them costs a third of the writing and is dropped.
         recurring = [c.name for c in feed.columns if c.form != TEXT] + ["feed", "delivery", "rule", "severity"]
         self._files = tuple(
@@ -112,13 +153,15 @@ class _Output:
             file.close()
 
 
+def _schemas(feed: Feed) -> tuple[Any, Any]:
+    """The Arrow schemas of a feed's validated and issues files."""
+    return (
+        _arrow_schema({"row_number": pl.Int64(), **{c.name: c.form.dtype for c in feed.columns}}),
+        _arrow_schema(ISSUE_SCHEMA),
+    )
+
+
 def _arrow_schema(columns: dict[str, pl.DataType]) -> Any:
     """The Arrow schema of a file: as polars says, with plain strings."""
     kinds = {name: pl.Series([], dtype=dtype).to_arrow().type for name, dtype in columns.items()}
     return pa.schema([(name, pa.string() if columns[name] == pl.String else kind) for name, kind in kinds.items()])
-
-
-def _batches(raw: Path, feed: Feed) -> Iterator[pl.DataFrame]:
-    """The raw rows in bounded frames."""
-    columns = ["row_number", *(column.name for column in feed.columns), "malformed", "malformed_reason"]
-    return slices(raw, columns, BATCH_ROWS)

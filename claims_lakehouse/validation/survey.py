@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from claims_lakehouse.contracts import Feed
+from claims_lakehouse.landing.corrections import Overlay
+from claims_lakehouse.landing.raw import damaged, read_summary
+from claims_lakehouse.validation.overlay import lay_over
 
 #: Rows whose keys are compared at a time; keys are dealt out by their hash, so that memory stays bounded.
 _SHARE = 4_000_000
@@ -26,8 +28,25 @@ class Survey(NamedTuple):
     swapped: pl.Series
 
 
-def survey(raw: Path, feed: Feed) -> Survey:
-    """Look over a whole delivery's raw file."""
+class RawRows(NamedTuple):
+    """A delivery's raw file, and the corrections that lie over it."""
+
+    path: Path
+    overlay: Overlay = Overlay()
+
+    def slices(self, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
+        """Some columns, `row_number` among them, in frames of so many rows; UnreadableFile where it is damaged."""
+        scan = pl.scan_parquet(self.path).select(columns)
+        for offset in range(0, read_summary(self.path).rows_landed, rows):
+            try:
+                frame = scan.slice(offset, rows).collect()
+            except (pl.exceptions.PolarsError, OSError):
+                raise damaged(self.path) from None
+            yield lay_over(frame, self.overlay)
+
+
+def survey(raw: RawRows, feed: Feed) -> Survey:
+    """Look over a whole delivery's raw rows."""
     hashed = pl.concat(
         rows.drop_nulls().select("row_number", pl.struct(feed.key).hash().alias("record"))
         for rows in _texts(raw, feed.key)
@@ -36,17 +55,10 @@ def survey(raw: Path, feed: Feed) -> Survey:
     return Survey(_repeated(hashed), swapped)
 
 
-def slices(raw: Path, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
-    """Some columns of a raw file, in frames of so many rows."""
-    scan = pl.scan_parquet(raw).select(columns)
-    for offset in range(0, pq.read_metadata(raw).num_rows, rows):
-        yield scan.slice(offset, rows).collect()
-
-
-def _texts(raw: Path, columns: tuple[str, ...]) -> Iterator[pl.DataFrame]:
+def _texts(raw: RawRows, columns: tuple[str, ...]) -> Iterator[pl.DataFrame]:
     """Row numbers and trimmed texts of the rows that could be split, in bounded frames, of which one is empty."""
     yield pl.DataFrame(schema={"row_number": pl.Int64, **dict.fromkeys(columns, pl.String)})
-    for frame in slices(raw, ("row_number", "malformed", *columns), 1 << 20):
+    for frame in raw.slices(("row_number", "malformed", *columns), 1 << 20):
         rows = frame.filter(pl.col("malformed").is_null())
         yield rows.select("row_number", *(_trimmed(name) for name in columns))
 
@@ -65,7 +77,7 @@ def _repeated(hashed: pl.DataFrame) -> pl.Series:
     return pl.concat(found)
 
 
-def _swapped(raw: Path, own: str, other: str) -> pl.Series:
+def _swapped(raw: RawRows, own: str, other: str) -> pl.Series:
     """Rows whose `own` id is known as an `other` id, and the other way round, by how often each occurs.
 
     The own id occurs as an `other` in more rows than as an `own`; the other id occurs as an `own`, and in no other

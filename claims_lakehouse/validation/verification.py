@@ -44,6 +44,7 @@ class Verification:
         issues: How many findings of each rule, warnings included.
         errors: How many findings of severity error, by rule.
         nulls: How many valid rows have no value, by column.
+        corrections: The ids of the corrections that were laid over the rows, joined by commas.
     """
 
     landed: int
@@ -56,6 +57,7 @@ class Verification:
     issues: dict[str, int] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
     nulls: dict[str, int] = field(default_factory=dict)
+    corrections: str = ""
 
     @property
     def balances(self) -> bool:
@@ -77,8 +79,8 @@ def contract_version(feed: Feed) -> str:
 class Verifier:
     """The running counts of one delivery's verification."""
 
-    def __init__(self, feed: Feed, delivery: str, received: datetime, seen: Survey) -> None:
-        self._feed, self._delivery, self._received = feed, delivery, received
+    def __init__(self, feed: Feed, delivery: str, received: datetime, seen: Survey, corrections: str = "") -> None:
+        self._feed, self._delivery, self._received, self._corrections = feed, delivery, received, corrections
         self._repeated, self._swapped = seen.repeated.sort(), seen.swapped
         self._held_back: list[pl.DataFrame] = []
         self._moments: list[pl.DataFrame] = []
@@ -168,6 +170,7 @@ class Verifier:
             issues=dict(sorted(self._issues.items())),
             errors=dict(sorted(self._errors.items())),
             nulls=dict(self._nulls),
+            corrections=self._corrections,
         )
 
     def _accept(self, accepted: pl.DataFrame) -> None:

@@ -14,14 +14,16 @@ from contextlib import contextmanager
 
 import duckdb
 
-from claims_lakehouse.errors import WarehouseBusy
+from claims_lakehouse.errors import WarehouseBusy, WarehouseUnsound
 from claims_lakehouse.files import FILE_MODE, make_folder
 from claims_lakehouse.settings import Settings
 from claims_lakehouse.warehouse.bounds import bounds
-from claims_lakehouse.warehouse.schema import create_schema
+from claims_lakehouse.warehouse.schema import create_schema, is_of_this_schema
 
 #: How long a writer waits for its turn, seconds.
 PATIENCE = 600.0
+#: What keeps a sound warehouse from being opened.
+_NOT_DAMAGE = ("Permission denied", "No space left", "Too many open files", "Read-only file system", "Is a directory")
 
 
 @contextmanager
@@ -37,19 +39,20 @@ def writers_turn(settings: Settings, patience: float = PATIENCE) -> Iterator[Non
 
 
 @contextmanager
-def open_warehouse(settings: Settings, patience: float = PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse, open for writing in the caller's turn, with its schema in place."""
-    with writers_turn(settings, patience), connected(settings, patience) as con:
-        yield con
-
-
-@contextmanager
 def connected(settings: Settings, patience: float = PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse, open for writing, for a caller that holds the turn already."""
+    """The warehouse, open for writing with its schema in place, for a caller that holds the turn already.
+
+    WarehouseUnsound where the file is no DuckDB database that can be opened, or has other tables.
+    """
     with _connect(settings, patience) as con:
         settings.warehouse.chmod(FILE_MODE)
         con.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
-        create_schema(con)
+        try:
+            if not is_of_this_schema(con):
+                raise WarehouseUnsound(f"{settings.warehouse.name} has not the tables that the contracts declare.")
+            create_schema(con)
+        except duckdb.Error:
+            raise WarehouseUnsound(f"{settings.warehouse.name} is damaged.") from None
         yield con
 
 
@@ -82,9 +85,11 @@ def _connect(settings: Settings, patience: float) -> duckdb.DuckDBPyConnection:
     while True:
         try:
             return duckdb.connect(str(settings.warehouse), config=bounds(settings))
-        except duckdb.IOException as error:
-            if "lock" not in str(error):
+        except duckdb.Error as error:
+            if any(reason in str(error) for reason in _NOT_DAMAGE):
                 raise
+            if "set lock on file" not in str(error):
+                raise WarehouseUnsound(f"{settings.warehouse.name} is damaged.") from None
             if time.monotonic() > deadline:
                 raise WarehouseBusy(f"Another program has held {settings.warehouse.name} open too long.") from None
             time.sleep(0.1)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import duckdb
 
 from claims_lakehouse.contracts import FEEDS, Feed
@@ -15,17 +17,23 @@ CREATE TABLE IF NOT EXISTS internal.ledger (
     feed VARCHAR NOT NULL, delivery VARCHAR NOT NULL, received_at TIMESTAMP NOT NULL, fingerprint VARCHAR,
     rows_landed BIGINT, rows_malformed BIGINT, rows_quarantined BIGINT, rows_duplicate BIGINT, rows_valid BIGINT,
     status VARCHAR NOT NULL, error VARCHAR, run_id VARCHAR, loaded_at TIMESTAMP NOT NULL,
-    nulls VARCHAR
+    nulls VARCHAR, corrections VARCHAR NOT NULL
 );
 CREATE TABLE IF NOT EXISTS internal.finding (
     issue_id VARCHAR NOT NULL, feed VARCHAR NOT NULL, delivery VARCHAR NOT NULL, row_number BIGINT,
     record_key VARCHAR, rule VARCHAR NOT NULL, column_name VARCHAR, value VARCHAR, message VARCHAR NOT NULL,
     severity VARCHAR NOT NULL, suggestion VARCHAR, sequence TIMESTAMP,
-    live BOOLEAN NOT NULL, status VARCHAR NOT NULL, resolved_by VARCHAR
+    live BOOLEAN NOT NULL, status VARCHAR NOT NULL, resolved_by VARCHAR,
+    corrected_by VARCHAR
 );
 CREATE TABLE IF NOT EXISTS delivery_log (
     feed VARCHAR NOT NULL, delivery VARCHAR NOT NULL, entry INTEGER NOT NULL, happened_at TIMESTAMP NOT NULL,
     event VARCHAR NOT NULL, fingerprint VARCHAR, who VARCHAR, why VARCHAR, detail VARCHAR, run_id VARCHAR
+);
+CREATE TABLE IF NOT EXISTS internal.correction (
+    correction_id VARCHAR NOT NULL, feed VARCHAR NOT NULL, delivery VARCHAR NOT NULL, fingerprint VARCHAR NOT NULL,
+    row_number BIGINT NOT NULL, column_name VARCHAR NOT NULL, value VARCHAR,
+    corrected_at TIMESTAMP NOT NULL, who VARCHAR, why VARCHAR, withdrawn_at TIMESTAMP
 );
 CREATE TABLE IF NOT EXISTS internal.change (warehouse VARCHAR NOT NULL, n BIGINT NOT NULL, views VARCHAR);
 INSERT INTO internal.change SELECT CAST(uuid() AS VARCHAR), 0, NULL WHERE NOT EXISTS (FROM internal.change);
@@ -52,5 +60,23 @@ def feed_ddl(feed: Feed) -> str:
 
 
 def create_schema(con: duckdb.DuckDBPyConnection) -> None:
-    """Make what is not there yet."""
+    """Make what is not there yet, and say by which declaration it was made."""
     con.execute(_SHARED + "".join(feed_ddl(feed) for feed in FEEDS))
+    con.execute(
+        "CREATE TABLE IF NOT EXISTS internal.schema AS SELECT $version AS version", {"version": schema_version()}
+    )
+
+
+def schema_version() -> str:
+    """A hash of every table's declaration."""
+    return sha256((_SHARED + "".join(feed_ddl(feed) for feed in FEEDS)).encode()).hexdigest()[:12]
+
+
+def is_of_this_schema(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a warehouse is new, or its tables are those that the contracts declare."""
+    known = [name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
+    if not known:
+        return True
+    if "schema" not in known:
+        return False
+    return bool(con.execute("SELECT version = $v FROM internal.schema", {"v": schema_version()}).fetchall()[0][0])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from claims_lakehouse.contracts import FEEDS, PATIENTS, feed_named
+from claims_lakehouse.contracts import PATIENTS, feed_named
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.history import acts
 from claims_lakehouse.history.stage import bring_up_to_date, look
@@ -31,16 +31,6 @@ def act(lakehouse: Lakehouse, name: str, delivery: str = KEY, because: str = "se
 
 def standing(lakehouse: Lakehouse, delivery: str = KEY) -> tuple[Any, ...]:
     return lakehouse.rows("SELECT status, rows_valid, versions_added FROM delivery WHERE delivery = $1", delivery)[0]
-
-
-def export(lakehouse: Lakehouse) -> dict[str, list[tuple[Any, ...]]]:
-    """Every table that readers see, in an order of its own; of the ledger what does not tell the time of loading."""
-    tables = {
-        name: f"SELECT * FROM {name} ORDER BY ALL" for feed in FEEDS for name in (feed.table, feed.restated_table)
-    }
-    tables["issue"] = "SELECT * FROM issue ORDER BY ALL"
-    tables["delivery"] = "SELECT * EXCLUDE (loaded_at, run_id) FROM delivery ORDER BY ALL"
-    return {name: lakehouse.rows(sql) for name, sql in tables.items()}
 
 
 def land(lakehouse: Lakehouse, rows: list[dict[str, str]], delivery: str = KEY) -> None:
@@ -87,14 +77,14 @@ def test_a_release_binds_to_its_content(lakehouse: Lakehouse) -> None:
 
 def test_held_content_keeps_the_earlier_applied_content_standing(lakehouse: Lakehouse) -> None:
     land(lakehouse, GOOD)
-    before = export(lakehouse)
+    before = lakehouse.export()
     land(lakehouse, BAD)
-    now = export(lakehouse)
+    now = lakehouse.export()
     assert now["dim_patient"] == before["dim_patient"]
     assert standing(lakehouse) == ("held", 3, 3)
     assert "bad_zipcode (60)" in lakehouse.rows("SELECT error FROM delivery")[0][0]
     forget_the_warehouse(lakehouse)
-    assert export(lakehouse) == now
+    assert lakehouse.export() == now
     land(lakehouse, GOOD)
     assert standing(lakehouse) == ("applied", 3, 3)
 
@@ -115,12 +105,12 @@ def test_a_retraction_leaves_the_tables_as_if_the_delivery_had_never_come(lakeho
 
 def test_what_is_retracted_and_reinstated_leaves_every_table_as_it_was(lakehouse: Lakehouse) -> None:
     three_deliveries(lakehouse)
-    before = export(lakehouse)
+    before = lakehouse.export()
     assert before["restated_patient"]
     act(lakehouse, "retract")
-    assert export(lakehouse) != before
+    assert lakehouse.export() != before
     act(lakehouse, "reinstate")
-    assert repr(export(lakehouse)).encode() == repr(before).encode()
+    assert repr(lakehouse.export()).encode() == repr(before).encode()
 
 
 def test_a_retraction_binds_to_its_content(lakehouse: Lakehouse) -> None:
@@ -150,9 +140,9 @@ def test_what_was_decided_outlives_the_warehouse(lakehouse: Lakehouse, decided: 
     lakehouse.land("patients", "2024-03-01", [patient(patient_id="7U")])
     for name in decided:
         act(lakehouse, name)
-    before = export(lakehouse)
+    before = lakehouse.export()
     forget_the_warehouse(lakehouse)
-    assert export(lakehouse) == before
+    assert lakehouse.export() == before
     assert look(lakehouse.settings).due == []
 
 

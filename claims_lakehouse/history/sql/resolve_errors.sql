@@ -1,5 +1,6 @@
 -- One row changed is one error about a row: resolved by the first later delivery with an accepted row of the same
 -- record whose sequence is not older (any, where the row's own could not be read), open where there is none.
+-- What a correction settled stays settled by it.
 UPDATE internal.finding SET
     status = CASE WHEN found.delivery IS NULL THEN 'open' ELSE 'resolved' END,
     resolved_by = found.delivery
@@ -7,7 +8,8 @@ FROM (
     WITH errors AS (
         SELECT issue_id, record_key, finding.sequence, place
         FROM internal.finding AS finding JOIN delivery_order USING (feed, delivery)
-        WHERE feed = $feed AND severity = 'error' AND NOT live AND status IN ('open', 'resolved')
+        WHERE feed = $feed AND severity = 'error' AND NOT live AND corrected_by IS NULL
+          AND status IN ('open', 'resolved')
           AND (finding.delivery = $delivery OR record_key IN (SELECT {key_text} FROM touched))
     ),
     answers AS (
