@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import duckdb
+    from claims_lakehouse.serving.connect import Connection
 
 
-def connect(home: Path | str | None = None) -> duckdb.DuckDBPyConnection:
-    """A read-only DuckDB connection to the published file; see `serving.connect`."""
+def connect(home: Path | str | None = None) -> Connection:
+    """A read-only connection to the published file, which knows when a newer one is there; see `serving.connect`."""
     from claims_lakehouse.serving.connect import connect as connect_published
 
     return connect_published(home)

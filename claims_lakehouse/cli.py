@@ -151,6 +151,36 @@ def issues(
 
 
 @app.command()
+def trace(
+    feed: FeedArgument,
+    key: Annotated[str | None, typer.Argument(help="The record's key, as in the tables: 1000U.")] = None,
+    delivery: Annotated[str | None, typer.Option(help="With --row: a delivery's key, in place of a record's.")] = None,
+    row: Annotated[int | None, typer.Option(min=1, help="With --delivery: which of its rows.")] = None,
+    as_json: JsonOption = False,
+    landing: LandingOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Show where a record's versions came from, or what became of a landed row.
+
+    Each version with what it changed, its delivery, file and line, and the run that applied it; then every other row
+    about the record: what said the same again, what was quarantined, and why. The values shown are patients' data.
+    """
+    from claims_lakehouse.contracts import feed_named
+    from claims_lakehouse.serving.trace import trace as trace_record
+    from claims_lakehouse.serving.trace import trace_row
+    from claims_lakehouse.trace_report import print_row, print_trace
+
+    known, settings = feed_named(feed), Settings.from_environment(landing, home)
+    with reader(settings) as con:
+        if key is not None and delivery is None and row is None:
+            print_trace(trace_record(con, settings, known, key), as_json=as_json)
+        elif key is None and delivery is not None and row is not None:
+            print_row(trace_row(con, settings, known, delivery, row), as_json=as_json)
+        else:
+            raise UsageError("Name a record, or a row: claims trace FEED KEY, or FEED --delivery D --row N.")
+
+
+@app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="One SQL statement over the published tables.")],
     limit: Annotated[int, typer.Option(min=0, help="At most this many rows in a table; 0 for all.")] = 200,

@@ -11,11 +11,10 @@ from claims_lakehouse.report import COUNTS, cell, out, plain, print_rows, progre
 from claims_lakehouse.settings import Settings
 
 if TYPE_CHECKING:
-    import duckdb
-
     from claims_lakehouse.contracts import Feed
     from claims_lakehouse.history.plan import Pending
     from claims_lakehouse.history.rebuild import Source
+    from claims_lakehouse.serving.connect import Connection
 
 #: Deliveries that one catch-up run takes, so that progress shows.
 _CHUNK = 50
@@ -191,7 +190,7 @@ def show_issue_summary(settings: Settings) -> None:
         print_rows(rows, as_json=False, title="What verification found")
 
 
-def reader(settings: Settings) -> duckdb.DuckDBPyConnection:
+def reader(settings: Settings) -> Connection:
     """A connection to the published file that can reach no other."""
     from claims_lakehouse.serving.connect import connect
 

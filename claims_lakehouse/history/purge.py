@@ -90,7 +90,8 @@ def complete_purge(settings: Settings) -> None:
         untaken = _content_in(settings, landed)
         if untaken not in (None, last):
             journal.append("purged", fingerprint=untaken, detail="what lay in landing", **act)
-        journal.append("purged", fingerprint=last or untaken, counts=_counts(settings, feed, delivery, state, last), **act)
+        counts = _counts(settings, feed, delivery, state, last)
+        journal.append("purged", fingerprint=last or untaken, counts=counts, **act)
     for lies in landing_entries(settings.landing, feed, delivery):
         _remove(lies)
     for kept in settings.delivery_folder(feed.name, delivery).iterdir():

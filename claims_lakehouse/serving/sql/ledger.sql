@@ -1,4 +1,4 @@
--- delivery: one row is one delivery as it stands; versions and restatements are counted as they are now.
+-- One row is one delivery as it stands; versions and restatements are counted as they are now.
 CREATE OR REPLACE VIEW delivery AS
 WITH added AS ({versions_by_delivery}),
 restated AS ({restated_by_delivery})
@@ -11,7 +11,7 @@ FROM internal.ledger
 LEFT JOIN added USING (feed, delivery)
 LEFT JOIN restated USING (feed, delivery);
 
--- iteration: one row is the deliveries of all feeds that share a key; each feed's column holds its delivery's status.
+-- One row is the deliveries of all feeds that share a key; each feed's column holds its delivery's status.
 CREATE OR REPLACE VIEW iteration AS
 SELECT delivery AS iteration, min(received_at) AS received_at, {status_by_feed},
        CAST(sum(rows_landed) AS BIGINT) AS rows_landed, CAST(sum(rows_malformed) AS BIGINT) AS rows_malformed,
@@ -22,8 +22,13 @@ SELECT delivery AS iteration, min(received_at) AS received_at, {status_by_feed},
             WHEN bool_and(status = 'retracted') THEN 'retracted' ELSE 'applied' END AS status
 FROM delivery GROUP BY delivery;
 
--- issue: one row is one finding of verification about a row or a file, with its state.
+-- One row is one finding of verification about a row or a file, with its state.
 CREATE OR REPLACE VIEW issue AS
 SELECT issue_id, feed, delivery, row_number, record_key, rule, column_name, value, message, severity, status,
        suggestion, resolved_by
 FROM internal.finding;
+
+-- One row is one field of a landed row that a person corrected; the landed file stays as it was.
+CREATE OR REPLACE VIEW correction AS
+SELECT correction_id, feed, delivery, fingerprint, row_number, column_name, value, who, why, corrected_at, withdrawn_at
+FROM internal.correction;
