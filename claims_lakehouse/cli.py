@@ -184,14 +184,57 @@ def trace(
 def query(
     sql: Annotated[str, typer.Argument(help="One SQL statement over the published tables.")],
     limit: Annotated[int, typer.Option(min=0, help="At most this many rows in a table; 0 for all.")] = 200,
+    form: Annotated[
+        str, typer.Option("--format", help="table, csv, json or parquet; all but table give every row.")
+    ] = "table",
     as_json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
-    """Ask the published tables. Read-only: SQL cannot write, nor reach any other file."""
+    """Ask the published tables. Read-only: SQL cannot write, nor reach any other file.
+
+    Parquet goes to standard output too: claims query --format parquet "FROM claim" > claims.parquet
+    """
     from claims_lakehouse.serving.connect import ask
 
+    _one_of("format", form, ["table", "csv", "json", "parquet"])
+    as_json = as_json or form == "json"
     with reader(Settings.from_environment(home=home)) as con:
-        print_rows(ask(con, sql, limit=0 if as_json else limit), as_json=as_json, limit=limit, grouped=False)
+        if form in ("csv", "parquet"):
+            from claims_lakehouse.serving.export import write_answer
+
+            if form == "parquet" and sys.stdout.isatty():
+                raise UsageError("Parquet is nothing to look at: send it into a file, > answer.parquet")
+            write_answer(con, sql, "csv" if form == "csv" else "parquet", sys.stdout.buffer)
+        else:
+            print_rows(ask(con, sql, limit=0 if as_json else limit), as_json=as_json, limit=limit, grouped=False)
+
+
+@app.command()
+def export(
+    target: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write; each table becomes a folder.")],
+    table: Annotated[
+        list[str] | None, typer.Option("--table", help="Only this table or view; may be given again. [default: all]")
+    ] = None,
+    partition_by: Annotated[
+        list[str] | None,
+        typer.Option("--partition-by", help="Lay files out as column=value folders; may be given again."),
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Write published tables and views as Parquet, for Spark, Polars and others. The values are patients' data."""
+    from claims_lakehouse.serving.connect import connect
+    from claims_lakehouse.serving.export import export as export_tables
+    from claims_lakehouse.serving.export import tables
+
+    with connect(Settings.from_environment(home=home).home) as con:
+        done = export_tables(
+            con,
+            target,
+            table or tables(con),
+            partition_by or (),
+            lambda one: progress.print(f"{one.table}: {one.rows:,} rows"),
+        )
+    progress.print(f"Wrote {len(done)} table{'s' * (len(done) != 1)} to {short(target.absolute())}.")
 
 
 @app.command()
