@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
@@ -28,11 +29,14 @@ def make_folder(folder: Path) -> Path:
 def replacing(target: Path, mode: int = FILE_MODE) -> Iterator[Path]:
     """Give a temporary path beside `target`; on success it becomes `target` at once, else nothing changes.
 
-    The temporary name begins with a dot and ends in `.tmp`: the next run sweeps what a killed one left.
+    The temporary name begins with a dot and ends in `.tmp`, and the file is locked as long as it is written: the next
+    run sweeps what a killed one left.
     """
     make_folder(target.parent)
     temporary = target.with_name(f".{target.name}.{uuid4().hex[:8]}.tmp")
+    handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE)
     try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
         yield temporary
         temporary.chmod(mode)
         sync(temporary)
@@ -40,17 +44,33 @@ def replacing(target: Path, mode: int = FILE_MODE) -> Iterator[Path]:
         sync(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
 
 
-def sweep(folder: Path, older_than: float = 3600.0) -> int:
-    """Remove what killed writers left below a folder `older_than` seconds ago; returns how many files."""
+def sweep(folder: Path, older_than: float = 60.0) -> int:
+    """Remove what killed writers left below a folder `older_than` seconds ago; returns how many files.
+
+    What a living writer holds is left to it, however long it has been at it.
+    """
     swept = 0
     for left in folder.rglob(".*.tmp") if folder.is_dir() else ():
         with suppress(FileNotFoundError):
-            if time.time() - left.stat().st_mtime > older_than:
+            if left.is_file() and time.time() - left.stat().st_mtime > older_than and not _is_held(left):
                 left.unlink()
                 swept += 1
     return swept
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a living process writes a file that `replacing` gave it."""
+    handle = os.open(path, os.O_RDWR)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 def write_json(target: Path, content: Any) -> None:

@@ -51,6 +51,11 @@ class Settings:
         return self.home / "published" / "claims.duckdb"
 
     @property
+    def publication(self) -> Path:
+        """Says what was published last, and how its file looked; may be deleted at any time."""
+        return self.home / "publication.json"
+
+    @property
     def temporary(self) -> Path:
         """Where spilled and half-written data lies; swept by the next run."""
         return self.home / "tmp"

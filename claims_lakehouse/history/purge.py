@@ -86,11 +86,12 @@ def complete_purge(settings: Settings) -> None:
     state = journal.receive(delivery, landed.parts if landed else ())
     if all(event.event != "purged" or event.at != at or event.detail for event in journal.events()):
         act = {"at": at, "who": record["who"], "why": record["why"]}
-        last = state.standing or state.content or state.failed_content
+        stone = state.tombstone
+        last = stone.fingerprint if stone else state.standing or state.content or state.failed_content
         untaken = _content_in(settings, landed)
         if untaken not in (None, last):
             journal.append("purged", fingerprint=untaken, detail="what lay in landing", **act)
-        counts = _counts(settings, feed, delivery, state, last)
+        counts = stone.counts if stone else _counts(settings, feed, delivery, state, last)
         journal.append("purged", fingerprint=last or untaken, counts=counts, **act)
     for lies in landing_entries(settings.landing, feed, delivery):
         _remove(lies)

@@ -6,12 +6,13 @@ seen. Readers keep the file they opened; whoever connects next gets the new one.
 
 from __future__ import annotations
 
+import json
 import shutil
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 
-from claims_lakehouse.files import replacing
+from claims_lakehouse.files import replacing, write_json
 from claims_lakehouse.history.ledger import read_changes
 from claims_lakehouse.history.recovery import opened, sound_turn
 from claims_lakehouse.serving.views import create_views, views_version
@@ -41,19 +42,26 @@ def publish(settings: Settings) -> Publication:
             con.execute("CHECKPOINT")
         with replacing(settings.published, PUBLISHED_MODE) as temporary:
             shutil.copyfile(settings.warehouse, temporary)
+        write_json(settings.publication, _publication(settings, changes))
     return Publication(changes, rows, is_new=True)
 
 
 def is_published(settings: Settings, changes: str) -> bool:
-    """Whether readers see that state of the warehouse, through the views as they are now."""
-    if not settings.published.exists():
-        return False
+    """Whether readers see that state of the warehouse through the views as they are now, in the file put there.
+
+    A file that anybody has touched since is none that can be trusted.
+    """
     try:
-        with duckdb.connect(str(settings.published), read_only=True) as con:
-            views = con.execute("SELECT views FROM internal.change").fetchall()[0][0]
-            return read_changes(con) == changes and views == views_version()
-    except duckdb.Error:
+        known = json.loads(settings.publication.read_text(encoding="utf-8"))
+        return bool(known == _publication(settings, changes))
+    except (OSError, ValueError):
         return False
+
+
+def _publication(settings: Settings, changes: str) -> dict[str, Any]:
+    status = settings.published.stat()
+    look = [status.st_size, status.st_mtime_ns, status.st_ino]
+    return {"changes": changes, "views": views_version(), "file": look}
 
 
 def row_counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
