@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check lint types format ui bench clean
+.PHONY: help demo test check lint types format ui bench torture clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ ui: $(READY)  ## Open the Dagster UI on data/landing and data/lakehouse
 
 bench: $(READY)  ## Time the whole way of two deliveries beside the floor
 	$(BIN)/python benchmarks/ingest.py
+
+torture: $(READY)  ## Kill, starve and fuzz it, in every order: the long proof (half an hour or more)
+	$(BIN)/python -m claims_lakehouse_tests.torture
 
 clean:  ## Remove the environment and caches (never data)
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

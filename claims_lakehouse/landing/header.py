@@ -13,6 +13,8 @@ from claims_lakehouse.errors import UnreadableFile
 
 #: The columns that the raw file adds to the source's; no column of a source goes under these names there.
 ROW_NUMBER, MALFORMED, MALFORMED_REASON = "row_number", "malformed", "malformed_reason"
+#: What is trimmed from names, as from values: Unicode's White_Space (`str.strip()` would take U+001C to U+001F too).
+WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 MAX_COLUMNS = 1_000
 NOT_UTF8 = "bytes that are not UTF-8"
@@ -86,25 +88,25 @@ def match_header(feed: Feed, sent: Sequence[str], place: str) -> Header:
     if len(sent) > MAX_COLUMNS:
         raise too_many_columns(place)
     expected = {column.name.casefold(): column.name for column in feed.columns}
-    folded = [name.strip().casefold() for name in sent]
+    folded = [name.strip(WHITE_SPACE).casefold() for name in sent]
     missing = [name for fold, name in expected.items() if fold not in folded]
     if missing:
         count = f"{len(expected) - len(missing)} of {len(expected)} columns"
         all_columns = f"a header with all columns of the feed '{feed.name}'"
         raise UnreadableFile(place, f"{count}, without {shown(missing)}", all_columns)
-    if any(end in name.strip() for name in sent for end in "\r\n"):
+    if any(end in name.strip(WHITE_SPACE) for name in sent for end in "\r\n"):
         raise UnreadableFile(place, "a line end inside a column's name", "lines that end in LF or CRLF, not in CR")
     twice = [name for name in dict.fromkeys(folded) if name and folded.count(name) > 1]
     if twice:
         raise UnreadableFile(place, f"a header that names {shown(twice)} twice", "each column once")
 
-    taken = {ROW_NUMBER, MALFORMED, MALFORMED_REASON, *(name.strip().lower() for name in sent)}
+    taken = {ROW_NUMBER, MALFORMED, MALFORMED_REASON, *(name.strip(WHITE_SPACE).lower() for name in sent)}
     names, unexpected = [], []
     for position, (name, fold) in enumerate(zip(sent, folded, strict=True), start=1):
         if fold in expected:
             names.append(expected[fold])
             continue
-        own = name.strip().lower()
+        own = name.strip(WHITE_SPACE).lower()
         if own in ("", ROW_NUMBER, MALFORMED, MALFORMED_REASON):
             own = own + "_" if own else f"unnamed_{position}"
             while own in taken:

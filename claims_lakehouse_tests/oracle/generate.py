@@ -8,7 +8,8 @@ import random
 from datetime import date, timedelta
 from decimal import Decimal
 
-from .reading import COLUMNS, KEY, SEQUENCE, Delivery, received_at
+from .reading import COLUMNS, KEY, SEQUENCE, Delivery, read_content, received_at
+from .validation import REQUIRED
 
 FIRST_DAY = date(2024, 2, 26)
 IDS = {
@@ -113,6 +114,35 @@ def deliveries(seed: int, size: int) -> list[Delivery]:
     found = list(made.values())
     rng.shuffle(found)
     return found
+
+
+def changes(rng: random.Random, delivery: Delivery) -> dict[int, Row]:
+    """A correction's changes of one to three rows, now and then of one that was corrected before; none without rows.
+
+    A row is made to say nearly what another says, or some of its fields something good, bad or nothing. A malformed
+    row is given every column that a record cannot do without.
+    """
+    feed = delivery.feed
+    rows = {row.number: row.sent for row in read_content(delivery).rows}
+    numbers = rng.sample(sorted(rows), min(len(rows), rng.choice((1, 1, 2, 3))))
+    before = [number for correction in delivery.corrections for number in correction.rows]
+    if before and rng.random() < 0.5:
+        numbers = [rng.choice(before)]
+    made: dict[int, Row] = {}
+    for number in numbers:
+        good = sent(rng, feed, rng.choice(IDS[KEY[feed]]))
+        other = rng.choice([texts for texts in rows.values() if texts is not None] or [good])
+        columns = rng.sample(COLUMNS[feed], rng.choice((1, 1, 2, 4)))
+        if rng.random() < 0.3:
+            made[number] = other | {columns[0]: good[columns[0]]}
+        else:
+            made[number] = {
+                column: rng.choice((other[column], good[column], good[column], rng.choice(ODD.get(column, ("",))), ""))
+                for column in columns
+            }
+        if rows[number] is None:
+            made[number] |= {column: good[column] for column in COLUMNS[feed] if column in REQUIRED[feed]}
+    return made
 
 
 def delivery_key(rng: random.Random, size: int) -> str:

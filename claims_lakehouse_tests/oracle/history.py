@@ -5,7 +5,7 @@ from datetime import date, datetime, time
 from typing import Any, NamedTuple
 
 from .reading import COLUMNS, KEY, SEQUENCE, Delivery
-from .validation import Accepted, Finding, Validated, validate
+from .validation import Accepted, Finding, Validated, corrected_findings, validate
 
 
 class Tables(NamedTuple):
@@ -21,8 +21,9 @@ def tables(deliveries: Iterable[Delivery]) -> Tables:
     """All tables, whatever order the deliveries come in. Raises Unreadable."""
     validated = {(each.feed, each.key): (each, validate(each)) for each in deliveries}
     in_order = sorted(validated.values(), key=lambda pair: (pair[0].feed, place(pair[0])))
+    standing = [(each, result) for each, result in in_order if not each.is_retracted]
     accepted = {
-        feed: [row for each, result in in_order if each.feed == feed for row in result.accepted] for feed in COLUMNS
+        feed: [row for each, result in standing if each.feed == feed for row in result.accepted] for feed in COLUMNS
     }
     versions: dict[str, list[dict[str, Any]]] = {}
     restatements: dict[str, list[dict[str, Any]]] = {}
@@ -30,6 +31,12 @@ def tables(deliveries: Iterable[Delivery]) -> Tables:
         versions[feed], restatements[feed] = history(feed, rows)
     issues = []
     for each, result in in_order:
+        corrected = [(found, f"correction {by}") for found, by in corrected_findings(each)]
+        if each.is_retracted:
+            found_at_all = [*result.findings, *(found for found, _ in corrected)]
+            issues += [_issue(each, found, None) | {"status": "retracted"} for found in found_at_all]
+            continue
+        issues += [_issue(each, found, by) for found, by in corrected]
         issues += [issue(each, found, accepted[each.feed]) for found in result.findings]
         issues += same_sequence(each, result, accepted[each.feed])
         if each.feed == "claims":
@@ -55,6 +62,7 @@ def tables(deliveries: Iterable[Delivery]) -> Tables:
             "rows_valid": len(result.accepted),
             "versions_added": sum(row["delivery"] == each.key for row in versions[each.feed]),
             "rows_restated": sum(row["delivery"] == each.key for row in restatements[each.feed]),
+            "status": "retracted" if each.is_retracted else "applied",
         }
         for each, result in in_order
     ]

@@ -1,4 +1,7 @@
-"""Read a CSV delivery to rows of text, by the lakehouse's own grammar and not the `csv` module's."""
+"""Read a CSV delivery to rows of text, by the lakehouse's own grammar and not the `csv` module's.
+
+Corrections are laid over the rows here, so that nothing later can tell a corrected row from one that was sent so.
+"""
 
 import re
 from collections.abc import Iterator
@@ -58,13 +61,22 @@ class Unreadable(Exception):
     """The file cannot be read as a delivery at all."""
 
 
+class Correction(NamedTuple):
+    """A change laid over landed rows: text by column, by row number; an empty text empties the field."""
+
+    id: str
+    rows: dict[int, dict[str, str]]
+
+
 class Delivery(NamedTuple):
-    """One landed CSV file; `received_at` is UTC without a zone."""
+    """One landed CSV file; `received_at` is UTC without a zone, `corrections` are in the order of their effect."""
 
     feed: str
     key: str
     received_at: datetime
     content: bytes
+    corrections: tuple[Correction, ...] = ()
+    is_retracted: bool = False
 
 
 class Record(NamedTuple):
@@ -110,6 +122,21 @@ def received_at(key: str) -> datetime | None:
 
 
 def read_delivery(delivery: Delivery) -> Rows:
+    """The delivery's rows with its corrections laid over them. Raises Unreadable."""
+    read = read_content(delivery)
+    return read._replace(rows=[corrected(delivery, row) for row in read.rows])
+
+
+def corrected(delivery: Delivery, row: Row) -> Row:
+    """The row with every correction of it in turn; a malformed one then has the columns that those give it."""
+    for correction in delivery.corrections:
+        if row.number in correction.rows:
+            before = row.sent if row.sent is not None else dict.fromkeys(COLUMNS[delivery.feed], "")
+            row = row._replace(sent={**before, **correction.rows[row.number]})
+    return row
+
+
+def read_content(delivery: Delivery) -> Rows:
     """Number the file's records and lay them out by column. Raises Unreadable."""
     content = delivery.content.removeprefix(b"\xef\xbb\xbf")
     # A byte that is not UTF-8 becomes one lone surrogate, which no valid UTF-8 can decode to.
@@ -129,8 +156,8 @@ def read_delivery(delivery: Delivery) -> Rows:
     rows = []
     for number, record in enumerate(data, start=1):
         if record.malformed or not_utf8(record.text) or len(record.fields) != len(names):
-            # The text is for people: what is not UTF-8 in it shows as U+FFFD.
-            shown = record.text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            # The text is for people: a byte that is not UTF-8 shows as its number, such as \\xff.
+            shown = record.text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
             rows.append(Row(number, None, shown))
         else:
             sent = dict(zip(names, record.fields, strict=True))

@@ -15,6 +15,7 @@ import pytest
 
 from . import (
     COLUMNS,
+    Correction,
     Delivery,
     Tables,
     Unreadable,
@@ -25,7 +26,8 @@ from . import (
     received_by,
     tables,
 )
-from .generate import deliveries
+from .generate import changes, deliveries
+from .reading import read_content
 
 FLEXION = Path(__file__).resolve().parents[2] / "../shared/data/flexion"
 PATIENT = {
@@ -605,6 +607,183 @@ def test_a_restatement_resolves_an_error_too_but_no_warning():
     assert status(known, "unknown_state") == [("open", None)]
 
 
+# Corrections and retractions
+
+
+def correct(sent: Delivery, **rows: dict[int, dict[str, str]]) -> Delivery:
+    """The delivery with these corrections, by id, in this order."""
+    return sent._replace(corrections=tuple(Correction(name, each) for name, each in rows.items()))
+
+
+def states(known: Tables) -> list[tuple[Any, ...]]:
+    return [(row["row_number"], row["rule"], row["value"], row["status"], row["resolved_by"]) for row in known.issues]
+
+
+def test_a_corrected_row_is_as_if_it_had_been_sent_so_and_what_was_wrong_stays_on_record():
+    sent = patients("2024-02-01", {"zipcode": "x", "state": "?"})
+    known = tables([correct(sent, c1={1: {"zipcode": "43001"}})])
+    assert known.versions == tables([patients("2024-02-01", {"state": "?"})]).versions
+    assert counts(known, "patients", "2024-02-01") == (1, 0, 0, 0, 1, 1, 0)
+    assert states(known) == [
+        (1, "bad_zipcode", "x", "resolved", "correction c1"),
+        (1, "unknown_state", "?", "open", None),
+    ]
+
+
+def test_a_correction_can_be_wrong_itself():
+    known = tables([correct(patients("2024-02-01", {"zipcode": "x"}), c1={1: {"zipcode": "y", "city": ""}})])
+    assert states(known) == [(1, "bad_zipcode", "y", "open", None), (1, "missing_value", "", "open", None)]
+    assert counts(known, "patients", "2024-02-01") == (1, 0, 1, 0, 0, 0, 0)
+
+
+def test_of_two_corrections_of_one_field_the_later_holds_and_of_two_fields_both():
+    sent = patients("2024-02-01", {"zipcode": "x", "city": "A", "lname": "L"}, {"patient_id": "P2", "zipcode": "x"})
+    first = {1: {"zipcode": "1", "city": "B"}, 2: {"zipcode": "501"}}
+    known = tables([correct(sent, c2=first, c1={1: {"zipcode": "43002"}})])
+    assert [(row["zipcode"], row["city"], row["lname"]) for row in known.versions["patients"]] == [
+        ("43002", "B", "L"),
+        ("00501", "Town", "Null"),
+    ]
+    assert states(known) == [
+        (1, "bad_zipcode", "x", "resolved", "correction c1"),
+        (2, "bad_zipcode", "x", "resolved", "correction c2"),
+        (2, "zipcode_padded", "501", "open", None),
+    ]
+    known = tables([correct(sent, c1={1: {"zipcode": "43002"}}, c2=first)])
+    assert states(known)[0] == (1, "bad_zipcode", "1", "open", None)
+
+
+def test_a_row_that_two_corrections_touch_is_resolved_by_the_later_whatever_field_that_was_about():
+    sent = patients("2024-02-01", {"zipcode": "x"})
+    known = tables([correct(sent, c1={1: {"zipcode": "43001"}}, c2={1: {"city": "B"}})])
+    assert states(known) == [(1, "bad_zipcode", "x", "resolved", "correction c2")]
+
+
+def test_a_corrected_malformed_row_has_the_fields_given_and_no_other():
+    sent = raw(b"junk\n" + GOOD)
+    given = {name: PATIENT[name] for name in ("patient_id", "fname", "lname", "date_of_birth", "last_modified_date")}
+    known = tables([correct(sent, c1={1: given | {"patient_id": "P2"}})])
+    assert counts(known, "patients", "2024-02-01") == (2, 0, 0, 0, 2, 2, 0)
+    assert [(row["patient_id"], row["row_number"], row["city"]) for row in known.versions["patients"]] == [
+        ("P1", 2, "Town"),
+        ("P2", 1, None),
+    ]
+    assert states(known) == [
+        (1, "malformed_row", "junk", "resolved", "correction c1"),
+        *[(1, "missing_value", "", "open", None)] * 5,
+    ]
+
+
+def test_a_malformed_row_that_no_correction_speaks_of_stays_malformed():
+    known = tables([correct(raw(b"junk\n" + GOOD), c1={2: {"city": "B"}})])
+    assert counts(known, "patients", "2024-02-01") == (2, 1, 0, 0, 1, 1, 0)
+    assert states(known) == [(1, "malformed_row", "junk", "open", None)]
+
+
+def test_corrections_are_laid_over_before_rows_are_compared():
+    sent = patients("2024-02-01", at("2023-01-01", "A"), at("2023-01-01", "B"), at("2023-02-01", "C"))
+    known = tables([sent])
+    assert states(known) == [(2, "conflicting_row", None, "open", None)]
+    known = tables([correct(sent, c1={1: {"city": "B"}}, c2={3: {"city": "D"}})])
+    assert intervals(known) == [
+        ("B", "2023-01-01", "2023-02-01", False, "2024-02-01"),
+        ("D", "2023-02-01", "None", True, "2024-02-01"),
+    ]
+    assert counts(known, "patients", "2024-02-01") == (3, 0, 0, 1, 2, 2, 0)
+    assert states(known) == [
+        (2, "conflicting_row", None, "resolved", "correction c2"),
+        (2, "duplicate_row", None, "open", None),
+    ]
+
+
+def test_a_row_that_conflicted_stands_when_the_one_before_it_is_moved_away():
+    sent = patients("2024-02-01", at("2023-01-01", "A"), at("2023-01-01", "B"))
+    known = tables([correct(sent, c1={1: {"last_modified_date": "2023-03-01"}})])
+    assert intervals(known) == [
+        ("B", "2023-01-01", "2023-03-01", False, "2024-02-01"),
+        ("A", "2023-03-01", "None", True, "2024-02-01"),
+    ]
+    assert states(known) == [(2, "conflicting_row", None, "resolved", "correction c1")]
+
+
+def test_corrections_are_laid_over_before_swapped_ids_are_looked_for():
+    sent = delivery(
+        "claims", "2024-02-01", {"claim_id": "C1"}, {"claim_id": "C2"}, {"claim_id": "P1", "patient_id": "C1"}
+    )
+    parents = [patients("priming", {}), delivery("providers", "priming", {})]
+    assert states(tables([sent, *parents])) == [(3, "swapped_ids", "P1", "open", None)]
+    known = tables([correct(sent, c1={3: {"claim_id": "C3", "patient_id": "P1"}}), *parents])
+    assert [(row["claim_id"], row["row_number"]) for row in known.versions["claims"]] == [
+        ("C1", 1),
+        ("C2", 2),
+        ("C3", 3),
+    ]
+    # The finding keeps the record that the row spoke of when it was wrong.
+    assert [(row["record_key"], row["resolved_by"]) for row in known.issues] == [("P1", "correction c1")]
+    # A correction of another row can put an end to it as well: C1 is then no claim's number.
+    known = tables([correct(sent, c1={1: {"claim_id": "C9"}}), *parents])
+    assert states(known)[0] == (3, "swapped_ids", "P1", "resolved", "correction c1")
+    assert [row["rule"] for row in known.issues] == ["swapped_ids", "unknown_patient"]
+
+
+def test_a_correction_leaves_place_and_order_so_that_an_old_row_never_becomes_current():
+    old, new = patients("2024-02-01", at("2023-01-01", "A")), patients("2024-02-02", at("2023-02-01", "C"))
+    known = tables([new, correct(old, c1={1: {"city": "B"}})])
+    assert intervals(known) == [
+        ("B", "2023-01-01", "2023-02-01", False, "2024-02-01"),
+        ("C", "2023-02-01", "None", True, "2024-02-02"),
+    ]
+    assert known.issues == []
+    known = tables([new, correct(old, c1={1: {"last_modified_date": "2023-02-01"}})])
+    assert [row["city"] for row in known.versions["patients"] if row["is_current"]] == ["C"]
+    assert [(row["delivery"], row["rule"]) for row in known.issues] == [("2024-02-02", "same_sequence")]
+
+
+def test_what_a_correction_resolved_is_no_later_deliverys_to_resolve():
+    sent = correct(patients("2024-02-01", {"zipcode": "x", "state": "?"}), c1={1: {"zipcode": "43001"}})
+    known = tables([sent, patients("2024-02-02", at("2023-07-01"))])
+    assert states(known) == [
+        (1, "bad_zipcode", "x", "resolved", "correction c1"),
+        (1, "unknown_state", "?", "open", None),
+    ]
+
+
+def test_a_corrected_parent_brings_its_record_where_its_delivery_stands():
+    sent = [delivery("claims", "2024-02-02", {}), delivery("providers", "2024-02-02", {})]
+    sent.append(patients("2024-02-03", {"fname": ""}))
+    assert status(tables(sent), "unknown_patient") == [("open", None)]
+    sent[-1] = correct(sent[-1], c1={1: {"fname": "Ann"}})
+    assert status(tables(sent), "unknown_patient") == [("resolved", "2024-02-03")]
+
+
+def test_as_known_sees_a_corrected_row_from_when_its_delivery_was_received():
+    sent = [correct(patients("2024-01-15", at("2023-06-01", "A")), c1={1: {"city": "B"}})]
+    assert [row["city"] for row in as_known(sent, "patients", date(2024, 1, 15))] == ["B"]
+    assert as_known(sent, "patients", date(2024, 1, 14)) == []
+
+
+def test_a_retracted_delivery_says_nothing_and_keeps_its_counts_and_findings():
+    out = correct(patients("2024-02-01", at("2023-06-01", zipcode="x"), {"state": "?"}), c1={1: {"zipcode": "43001"}})
+    other = patients("2024-02-02", at("2023-07-01"))
+    known = tables([out._replace(is_retracted=True), other])
+    assert (known.versions, known.restatements) == tables([other])[:2]
+    assert known.ledger[0]["status"] == "retracted"
+    assert counts(known, "patients", "2024-02-01") == (2, 0, 1, 0, 1, 0, 0)
+    assert states(known) == [
+        (1, "bad_zipcode", "x", "retracted", None),
+        (2, "conflicting_row", None, "retracted", None),
+        (2, "unknown_state", "?", "retracted", None),
+    ]
+    assert as_known([out._replace(is_retracted=True)], "patients", date(2024, 2, 1)) == []
+
+
+def test_a_claim_whose_patients_delivery_was_retracted_knows_no_patient():
+    sent = [delivery("claims", "2024-02-01", {}), patients("2024-02-01", {})]
+    assert status(tables(sent), "unknown_patient") == []
+    assert status(tables([sent[0], sent[1]._replace(is_retracted=True)]), "unknown_patient") == [("open", None)]
+    assert tables([each._replace(is_retracted=True) for each in sent]).issues == []
+
+
 # Two axes of time
 
 
@@ -712,6 +891,47 @@ def test_generated_sets_meet_every_rule_and_every_case_and_lose_no_row():
     assert {case for case in [*RULES, *cases] if not met[case]} == set()
     assert {name for name in met if "_" in name and name != "equal received_at"} == RULES
     assert met["providers late"] == 0
+
+
+def test_generated_corrections_meet_every_case_and_lose_no_row():
+    met: Counter[str] = Counter()
+    for seed in range(30):
+        rng = random.Random(seed)
+        sent = deliveries(seed, 12)
+        made = [correct_at_random(rng, each) for each in sent]
+        known = tables(made)
+        assert conserved(known)
+        for each in made:
+            malformed = {row.number for row in read_content(each).rows if row.sent is None}
+            for correction in each.corrections:
+                met["several rows"] += len(correction.rows) > 1
+                met["malformed row"] += bool(malformed & set(correction.rows))
+                met["emptied"] += any("" in change.values() for change in correction.rows.values())
+            fields = Counter(
+                (number, column) for one in each.corrections for number, change in one.rows.items() for column in change
+            )
+            met["one field twice"] += any(count > 1 for count in fields.values())
+            touched = {number for correction in each.corrections for number in correction.rows}
+            for row in known.issues:
+                if (row["feed"], row["delivery"]) == (each.feed, each.key):
+                    met["resolved"] += (row["resolved_by"] or "").startswith("correction ")
+                    met["resolved by another row's"] += row["status"] == "resolved" and (
+                        row["row_number"] not in touched and "correction" in row["resolved_by"]
+                    )
+        met["made valid"] += sum(
+            with_it["rows_valid"] > without["rows_valid"]
+            for with_it, without in zip(known.ledger, tables(sent).ledger, strict=True)
+        )
+    cases = ("several rows", "malformed row", "emptied", "one field twice")
+    cases += ("resolved", "resolved by another row's", "made valid")
+    assert {case for case in cases if not met[case]} == set()
+
+
+def correct_at_random(rng: random.Random, sent: Delivery) -> Delivery:
+    for number in range(rng.choice((0, 1, 3))):
+        if made := changes(rng, sent):
+            sent = sent._replace(corrections=(*sent.corrections, Correction(f"c{number}", made)))
+    return sent
 
 
 def test_a_seed_always_means_the_same_set():

@@ -191,6 +191,24 @@ def validate(delivery: Delivery) -> Validated:
     return Validated(accepted, findings, len(read.rows), len(malformed), quarantined, duplicate)
 
 
+def corrected_findings(delivery: Delivery) -> list[tuple[Finding, str]]:
+    """What was wrong with the content as it landed and no longer is, each with the correction that it is due to."""
+    still = {about(found) for found in validate(delivery).findings}
+    landed = validate(delivery._replace(corrections=())).findings
+    return [(found, answer(delivery, found.row_number)) for found in landed if about(found) not in still]
+
+
+def about(found: Finding) -> tuple[int | None, str, str | None]:
+    """What makes two findings of a delivery the same one."""
+    return (found.row_number, found.rule, found.column_name)
+
+
+def answer(delivery: Delivery, row_number: int | None) -> str:
+    """The last correction of the row; of the delivery, where none speaks of that row."""
+    touching = [each.id for each in delivery.corrections if row_number in each.rows]
+    return touching[-1] if touching else delivery.corrections[-1].id
+
+
 def judge(
     delivery: Delivery, number: int, sent: dict[str, str], swapped: set[int]
 ) -> tuple[list[Finding], dict[str, Any], date | None]:
