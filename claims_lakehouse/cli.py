@@ -22,7 +22,7 @@ from claims_lakehouse.ingestion import (
     user,
 )
 from claims_lakehouse.report import COUNTS, out, plain, print_rows, progress, short
-from claims_lakehouse.settings import Settings, has_home, has_landing
+from claims_lakehouse.settings import Settings, has_home, has_landing, small_areas
 
 app = typer.Typer(
     name="claims",
@@ -235,6 +235,23 @@ def export(
             lambda one: progress.print(f"{one.table}: {one.rows:,} rows"),
         )
     progress.print(f"Wrote {len(done)} table{'s' * (len(done) != 1)} to {short(target.absolute())}.")
+
+
+@app.command()
+def deidentify(home: HomeOption = None) -> None:
+    """Make the de-identified edition, or make it anew: HIPAA's Safe Harbor method, 45 CFR 164.514(b)(2).
+
+    Once there is one, every publication renews it. Record ids leave as random tokens; the crosswalk that knows them,
+    crosswalk.parquet, stays with the warehouse and belongs in every backup.
+    """
+    from claims_lakehouse.serving.deidentify import deidentify as make_edition
+    from claims_lakehouse.serving.deidentify import read_areas
+
+    with progress.status("Making the de-identified edition …"):
+        edition = make_edition(Settings.from_environment(home=home), areas=read_areas(small_areas()))
+    for table, rows in edition.rows.items():
+        progress.print(f"{table}: {rows:,} rows")
+    progress.print(f"De-identified edition of {edition.year}: {short(edition.path)}", soft_wrap=True)
 
 
 @app.command()

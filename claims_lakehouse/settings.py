@@ -111,6 +111,12 @@ def catch_up_from() -> int:
     return int(os.environ.get("CLAIMS_CATCH_UP_FROM") or "20")
 
 
+def small_areas() -> Path | None:
+    """A list of one's own of the three-digit zip code areas of few people: `CLAIMS_SMALL_ZIPCODES`, one a line."""
+    path = os.environ.get("CLAIMS_SMALL_ZIPCODES")
+    return Path(path).absolute() if path else None
+
+
 def alert_webhook() -> str | None:
     """Where failed runs are told, if anywhere: `CLAIMS_ALERT_WEBHOOK`."""
     return os.environ.get("CLAIMS_ALERT_WEBHOOK") or None

@@ -78,8 +78,10 @@ def bring_back(
     events = Journal(settings, feed.name, delivery).events
     if fingerprint is None and state.tombstone is None:
         if state.failure is not None:
+            happened = events()
+            run_id = next((event.run_id for event in reversed(happened) if event.event == "failed"), None)
             with transaction(con):
-                write_failure(con, feed.name, delivery, state, events(), run_id=None)
+                write_failure(con, feed.name, delivery, state, happened, run_id)
         return
     by = state.tombstone or state.applied_by
     at, run_id = (by.at, by.run_id) if by else (datetime.now(UTC).replace(tzinfo=None), None)

@@ -21,7 +21,9 @@ from claims_lakehouse.orchestration.metadata import (
 from claims_lakehouse.orchestration.partitions import deliveries
 from claims_lakehouse.orchestration.resources import Lakehouse
 from claims_lakehouse.orchestration.stages import Report, issues_key, raw_key, told_safely, validated_key
+from claims_lakehouse.serving.deidentify import read_areas, renew
 from claims_lakehouse.serving.publish import publish
+from claims_lakehouse.settings import small_areas
 from claims_lakehouse.validation.verification import contract_version
 
 #: Whatever writes to the warehouse runs in this pool, one at a time.
@@ -152,6 +154,33 @@ def published(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.Mat
             "changes": publication.changes,
             "rows": counts_table(publication.rows, "table"),
             "replaced": publication.is_new,
+        }
+    )
+
+
+@dg.asset(
+    group_name="serving",
+    deps=[published],
+    kinds={"duckdb"},
+    owners=OWNERS,
+    tags={"stage": "serving"},
+    code_version="1",
+    pool=WAREHOUSE_POOL,
+    description="The de-identified edition (45 CFR 164.514(b)(2)), kept in step with what is published once "
+    "`claims deidentify` has made it.",
+)
+def deidentified(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """Make the edition anew where there is one that is behind."""
+    with told_safely(context.retry_number):
+        edition = renew(lakehouse.settings(), areas=read_areas(small_areas()))
+    if edition is None:
+        return dg.MaterializeResult(metadata={"replaced": False})
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(edition.rows.values()),
+            "dagster/uri": str(edition.path),
+            "rows": counts_table(edition.rows, "table"),
+            "replaced": True,
         }
     )
 

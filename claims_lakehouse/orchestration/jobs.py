@@ -11,7 +11,7 @@ from claims_lakehouse.history import acts
 from claims_lakehouse.history.plan import Pending
 from claims_lakehouse.history.tick import Start
 from claims_lakehouse.orchestration import stages
-from claims_lakehouse.orchestration.assets import WAREHOUSE_POOL, published
+from claims_lakehouse.orchestration.assets import WAREHOUSE_POOL, deidentified, published
 from claims_lakehouse.orchestration.checks import invariants_failed
 from claims_lakehouse.orchestration.partitions import deliveries
 from claims_lakehouse.orchestration.resources import Lakehouse
@@ -32,7 +32,9 @@ def ingest_job(feed: Feed) -> Any:
 
 
 ingest_jobs = [ingest_job(feed) for feed in FEEDS]
-publish_job = dg.define_asset_job("publish", selection=[published.key], description="Publish what history holds.")
+publish_job = dg.define_asset_job(
+    "publish", selection=[published.key, deidentified.key], description="Publish what history holds."
+)
 
 
 class Delivery(dg.Config):
