@@ -295,8 +295,15 @@ def correct(
     feed: FeedArgument,
     delivery: DeliveryArgument,
     row: Annotated[int, typer.Argument(min=1, help="The row's number, as `claims issues` shows it.")],
-    changes: Annotated[list[str], typer.Argument(metavar="COLUMN=VALUE...", help="What the row should have said.")],
     because: BecauseOption,
+    changes: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="COLUMN=VALUE...",
+            help="What the row should have said. Without any, lines of COLUMN=VALUE are read from standard input: "
+            "a command's words are seen by others on the machine, and kept by the shell.",
+        ),
+    ] = None,
     landing: LandingOption = None,
     home: HomeOption = None,
 ) -> None:
@@ -307,7 +314,7 @@ def correct(
     """
     from claims_lakehouse.contracts import feed_named
 
-    texts = dict(_change(change) for change in changes)
+    texts = dict(_change(change) for change in changes or sys.stdin.read().splitlines() if change.strip())
     correct_row(Settings.from_environment(landing, home), feed_named(feed), delivery, row, texts, because)
 
 

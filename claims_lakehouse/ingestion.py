@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from claims_lakehouse.errors import ClaimsLakehouseError
 from claims_lakehouse.files import sweep
 from claims_lakehouse.report import COUNTS, cell, out, plain, print_rows, progress, short
-from claims_lakehouse.settings import Settings
+from claims_lakehouse.settings import Settings, small_areas
 
 if TYPE_CHECKING:
     from claims_lakehouse.contracts import Feed
@@ -23,12 +23,15 @@ _CHUNK = 50
 def ingest_due(settings: Settings) -> bool:
     """Process what is due and show what became of it; False where a delivery failed."""
     from claims_lakehouse.history.stage import look
+    from claims_lakehouse.serving.deidentify import is_behind as is_edition_behind
+    from claims_lakehouse.serving.deidentify import read_areas
     from claims_lakehouse.serving.publish import is_published
 
     sweep(settings.home)
     outlook = look(settings)
     failed = [str(file) for file in outlook.unplaceable]
-    is_behind = not is_published(settings, outlook.changes)
+    areas = read_areas(small_areas())
+    is_behind = not is_published(settings, outlook.changes) or is_edition_behind(settings, areas=areas)
     if outlook.due or is_behind:
         failed += _process(settings, outlook.due)
     count = f"{outlook.standing:,} deliveries stand" if outlook.standing != 1 else "1 delivery stands"
@@ -72,7 +75,7 @@ def _process(settings: Settings, due: list[Pending]) -> list[str]:
             spinner.update("Publishing …")
             error = run.publish()
     if error:
-        raise ClaimsLakehouseError(f"Publication failed, readers keep what they had: {error}")
+        raise ClaimsLakehouseError(f"Publication did not come to its end: {error}")
     if due:
         _show_ledger(settings, [(one.feed, one.delivery) for one in due])
     return failed

@@ -117,6 +117,11 @@ def small_areas() -> Path | None:
     return Path(path).absolute() if path else None
 
 
+def readers_group() -> str | None:
+    """The group whose members may open the published file: `CLAIMS_READERS_GROUP`; without it, the owner's own."""
+    return os.environ.get("CLAIMS_READERS_GROUP") or None
+
+
 def alert_webhook() -> str | None:
     """Where failed runs are told, if anywhere: `CLAIMS_ALERT_WEBHOOK`."""
     return os.environ.get("CLAIMS_ALERT_WEBHOOK") or None

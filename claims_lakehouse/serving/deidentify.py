@@ -24,7 +24,7 @@ from claims_lakehouse.files import make_folder, replacing
 from claims_lakehouse.history.ledger import read_changes
 from claims_lakehouse.serving.comments import Comment
 from claims_lakehouse.serving.crosswalk import crosswalk_path, lay_tokens, quoted
-from claims_lakehouse.serving.publish import PUBLISHED_MODE
+from claims_lakehouse.serving.publish import PUBLISHED_MODE, share
 from claims_lakehouse.settings import Settings
 from claims_lakehouse.warehouse.bounds import bounds
 from claims_lakehouse.warehouse.connection import transaction, writers_turn
@@ -82,22 +82,26 @@ def deidentify(
                     rows = _write(con, feeds, areas, year, made_from)
             with replacing(target, PUBLISHED_MODE) as temporary:
                 made.replace(temporary)
+                share(settings, temporary)
     return Edition(target, year, rows)
 
 
 def renew(settings: Settings, *, areas: Collection[str] = AREAS, year: int | None = None) -> Edition | None:
     """Make the edition anew where there is one that is behind; None where there is nothing to do."""
-    year = year or datetime.now(UTC).year
+    return deidentify(settings, areas=areas, year=year) if is_behind(settings, areas=areas, year=year) else None
+
+
+def is_behind(settings: Settings, *, areas: Collection[str] = AREAS, year: int | None = None) -> bool:
+    """Whether there is an edition that was not made from what is published now."""
     target = edition_path(settings)
     if not target.exists() or not settings.published.exists():
-        return None
-    wanted = _made_from(settings, FEEDS, areas, year)
+        return False
+    wanted = _made_from(settings, FEEDS, areas, year or datetime.now(UTC).year)
     try:
         with duckdb.connect(str(target), read_only=True) as con:
-            is_behind = con.execute("SELECT made_from FROM edition").fetchall() != [(wanted,)]
+            return con.execute("SELECT made_from FROM edition").fetchall() != [(wanted,)]
     except duckdb.Error:
-        is_behind = True
-    return deidentify(settings, areas=areas, year=year) if is_behind else None
+        return True
 
 
 def read_areas(path: Path | None) -> Collection[str]:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
 
+from claims_lakehouse.errors import UsageError
 from claims_lakehouse.files import replacing, write_json
 from claims_lakehouse.history.ledger import read_changes
 from claims_lakehouse.history.recovery import opened, sound_turn
 from claims_lakehouse.serving.views import create_views, views_version
-from claims_lakehouse.settings import Settings
+from claims_lakehouse.settings import Settings, readers_group
 
 #: Readers of the group may open the published file.
 PUBLISHED_MODE = 0o640
@@ -42,8 +44,27 @@ def publish(settings: Settings) -> Publication:
             con.execute("CHECKPOINT")
         with replacing(settings.published, PUBLISHED_MODE) as temporary:
             shutil.copyfile(settings.warehouse, temporary)
+            share(settings, temporary)
         write_json(settings.publication, _publication(settings, changes))
     return Publication(changes, rows, is_new=True)
+
+
+def share(settings: Settings, file: Path) -> None:
+    """Let the readers' group, where a setting names one, reach a file in the published folder, and nothing else.
+
+    UsageError where there is no such group, or we may not give the file to it.
+    """
+    group = readers_group()
+    if group is None:
+        return
+    try:
+        for path, mode in ((settings.home, 0o710), (settings.published.parent, 0o750), (file, PUBLISHED_MODE)):
+            shutil.chown(path, group=group)
+            path.chmod(mode)
+    except (LookupError, PermissionError):
+        raise UsageError(
+            f"CLAIMS_READERS_GROUP: found the group '{group}'; expected one that exists, and that we are a member of."
+        ) from None
 
 
 def is_published(settings: Settings, changes: str) -> bool:
