@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check lint types format ui bench torture clean
+.PHONY: help demo test check lint types format ui notebook bench torture clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -18,7 +18,7 @@ demo: $(READY)  ## Write sample deliveries, ingest them and show what became of 
 	$(BIN)/claims demo
 
 test: $(READY)  ## Run the tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 check: lint types test  ## What CI runs: lint, types and tests
 
@@ -36,8 +36,12 @@ format: $(READY)  ## Mend what style can be mended
 ui: $(READY)  ## Open the Dagster UI on data/landing and data/lakehouse
 	$(BIN)/claims ui
 
-bench: $(READY)  ## Time the whole way of two deliveries beside the floor
+notebook: $(READY)  ## Run the notebook on sample deliveries and, where it is, shared/data/flexion
+	$(BIN)/python -m claims_lakehouse_tests.notebook
+
+bench: $(READY)  ## Time the whole way of two deliveries beside the floor, and the questions people ask
 	$(BIN)/python benchmarks/ingest.py
+	$(BIN)/python benchmarks/questions.py
 
 torture: $(READY)  ## Kill, starve and fuzz it, in every order: the long proof (half an hour or more)
 	$(BIN)/python -m claims_lakehouse_tests.torture

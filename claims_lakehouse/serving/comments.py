@@ -81,7 +81,7 @@ _OF = {
         "message": "What is wrong, in a sentence.",
         "severity": "error: the row is kept out of the tables; warning: it is let in.",
         "status": "open, resolved, waived or retracted.",
-        "suggestion": "What was probably meant, where that can be guessed.",
+        "suggestion": "What was probably meant, where that can be guessed. May be a patient's data.",
         "resolved_by": "The later delivery, or the correction, that put it right.",
     },
     "correction": {
@@ -114,8 +114,8 @@ _OF = {
     "{entity}_change": {
         "version": "The version that changed it.",
         "changed_on": "Since when it is so: valid_from of that version.",
-        "value_before": "The version before said this, as text; NULL for nothing.",
-        "value_after": "The version says this, as text; NULL for nothing.",
+        "value_before": "The version before said this, as text; NULL for nothing. May be a patient's data.",
+        "value_after": "The version says this, as text; NULL for nothing. May be a patient's data.",
         "delivery": "Key of the delivery that brought the version.",
     },
 }

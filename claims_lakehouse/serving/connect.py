@@ -14,6 +14,7 @@ import duckdb
 
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.settings import Settings
+from claims_lakehouse.warehouse.connection import set_quietly
 
 if TYPE_CHECKING:
     import polars
@@ -89,7 +90,7 @@ class Connection:
             seen = self._look()
             con = duckdb.connect()
             path = str(self._published).replace("'", "''")
-            con.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
+            set_quietly(con)
             spilled = str(self._published.with_name("tmp")).replace("'", "''")
             con.execute(f"SET temp_directory = '{spilled}'")
             con.execute(f"ATTACH '{path}' AS claims (READ_ONLY); USE claims")

@@ -27,7 +27,7 @@ from claims_lakehouse.serving.crosswalk import crosswalk_path, lay_tokens, quote
 from claims_lakehouse.serving.publish import PUBLISHED_MODE, share
 from claims_lakehouse.settings import Settings
 from claims_lakehouse.warehouse.bounds import bounds
-from claims_lakehouse.warehouse.connection import transaction, writers_turn
+from claims_lakehouse.warehouse.connection import set_quietly, transaction, writers_turn
 
 #: Areas that leave as 000 unless a list of one's own is given.
 AREAS = SMALL_AREAS | UNCOUNTED_AREAS
@@ -75,7 +75,7 @@ def deidentify(
         with TemporaryDirectory(dir=make_folder(settings.temporary)) as folder:
             made = Path(folder) / target.name
             with duckdb.connect(str(made), config=bounds(settings)) as con:
-                con.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
+                set_quietly(con)
                 con.execute(f"ATTACH {quoted(settings.published)} AS source (READ_ONLY)")
                 lay_tokens(con, settings, feeds)
                 with transaction(con):

@@ -46,7 +46,7 @@ def connected(settings: Settings, patience: float = PATIENCE) -> Iterator[duckdb
     """
     with _connect(settings, patience) as con:
         settings.warehouse.chmod(FILE_MODE)
-        con.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
+        set_quietly(con)
         try:
             if not is_of_this_schema(con):
                 raise WarehouseUnsound(f"{settings.warehouse.name} has not the tables that the contracts declare.")
@@ -54,6 +54,16 @@ def connected(settings: Settings, patience: float = PATIENCE) -> Iterator[duckdb
         except duckdb.Error:
             raise WarehouseUnsound(f"{settings.warehouse.name} is damaged.") from None
         yield con
+
+
+def set_quietly(con: duckdb.DuckDBPyConnection) -> None:
+    """Have a connection draw no progress bar, and tell times in UTC.
+
+    In Jupyter without ipywidgets the bar is off already, and DuckDB refuses to hear of it.
+    """
+    con.execute("SET TimeZone = 'UTC'")
+    if con.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(True,)]:
+        con.execute("SET enable_progress_bar = false")
 
 
 @contextmanager
