@@ -181,7 +181,7 @@ def page(followed: Served) -> Iterator[Any]:
     ARTEFACTS.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        opened = browser.new_page(viewport={"width": 1500, "height": 950})
+        opened = browser.new_page(viewport={"width": 1900, "height": 950})
         opened.set_default_timeout(30_000)
         yield opened
         browser.close()
