@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from importlib.resources import files
 from typing import Any
 
 import duckdb
@@ -18,11 +17,10 @@ import duckdb
 from claims_lakehouse.history import live_issues
 from claims_lakehouse.history.application import Application, Applied, Content
 from claims_lakehouse.history.audit import audit
+from claims_lakehouse.history.intervals import intervals_sql
 from claims_lakehouse.history.ledger import write_ledger_row
 from claims_lakehouse.landing.journal import Event
 from claims_lakehouse.warehouse.connection import transaction
-
-_INTERVALS = files(__package__).joinpath("sql", "intervals.sql").read_text(encoding="utf-8")
 
 
 def apply_delivery(
@@ -173,14 +171,7 @@ class _Statements:
             """,
             feed=feed.name,
         )
-        window = f"OVER (PARTITION BY {self._key} ORDER BY sequence, received_at, delivery, row_number)"
-        intervals = _INTERVALS.format(
-            columns=columns,
-            key=self._key,
-            differs=" OR ".join(f"{name} IS DISTINCT FROM previous_{name}" for name in feed.content) or "false",
-            previous=", ".join(f"lag({name}) {window} AS previous_{name}" for name in feed.content) or "1 AS nothing",
-        )
-        self._run(f"CREATE OR REPLACE TEMP TABLE recomputed AS {intervals}")
+        self._run(f"CREATE OR REPLACE TEMP TABLE recomputed AS {intervals_sql(feed)}")
         self.recomputed = True
         self._run(
             f"""

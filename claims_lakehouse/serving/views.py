@@ -13,6 +13,7 @@ from importlib.resources import files
 import duckdb
 
 from claims_lakehouse.contracts import CLAIMS, FEEDS, Feed
+from claims_lakehouse.history.intervals import intervals_sql
 from claims_lakehouse.serving.comments import Comment, comments, comments_text
 from claims_lakehouse.warehouse.connection import transaction
 
@@ -47,8 +48,8 @@ def _statements(feeds: Sequence[Feed]) -> list[str]:
     ]
 
 
-def _sql(name: str, package: str = __package__) -> str:
-    return files(package).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+def _sql(name: str) -> str:
+    return files(__package__).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
 
 
 def _feed_views(feed: Feed) -> str:
@@ -61,23 +62,10 @@ def _feed_views(feed: Feed) -> str:
         key=key,
         columns=", ".join(column.name for column in feed.columns),
         origin=f"delivery, row_number, recorded_at, {feed.surrogate_key}",
-        intervals=_intervals(feed),
+        intervals=intervals_sql(feed),
         changes=",\n                        ".join(
             f"row('{name}', CAST(earlier.{name} AS VARCHAR), CAST(later.{name} AS VARCHAR))" for name in feed.content
         ),
-    )
-
-
-def _intervals(feed: Feed) -> str:
-    """The statement that history itself is computed with, over `accepted_rows`."""
-    key = ", ".join(feed.key)
-    window = f"OVER (PARTITION BY {key} ORDER BY sequence, received_at, delivery, row_number)"
-    columns = ", ".join(column.name for column in feed.columns)
-    return _sql("intervals", "claims_lakehouse.history").format(
-        columns=f"{columns}, sequence, received_at, delivery, row_number, recorded_at, {feed.surrogate_key}",
-        key=key,
-        differs=" OR ".join(f"{name} IS DISTINCT FROM previous_{name}" for name in feed.content) or "false",
-        previous=", ".join(f"lag({name}) {window} AS previous_{name}" for name in feed.content) or "1 AS nothing",
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from claims_lakehouse.contracts import PATIENTS, feed_named
+from claims_lakehouse.contracts import CLAIMS, PATIENTS, feed_named
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.history import acts
 from claims_lakehouse.history.stage import bring_up_to_date, look
@@ -204,3 +206,24 @@ def test_a_delivery_that_never_could_be_read_has_nothing_to_retract(lakehouse: L
     with pytest.raises(UsageError, match="nothing to retract"):
         act(lakehouse, "retract")
     assert feed_named("patients") is PATIENTS
+
+
+def test_retracting_an_update_restores_the_priming_tables_exactly_and_reinstating_brings_them_back(
+    lakehouse: Lakehouse, flexion: Path
+) -> None:
+    for name in ("patients_priming", "providers_priming", "claims_priming"):
+        shutil.copy2(flexion / f"{name}.csv", lakehouse.settings.landing)
+    lakehouse.ingest()
+    primed = lakehouse.export()
+    shutil.copy2(flexion / "claims_update.csv", lakehouse.settings.landing)
+    lakehouse.ingest()
+    updated = lakehouse.export()
+    assert updated["fact_claim"] != primed["fact_claim"]
+    acts.retract(lakehouse.settings, CLAIMS, "update", because="sent too early", who="a steward")
+    lakehouse.ingest()
+    retracted = lakehouse.export()
+    for table in ("dim_patient", "dim_provider", "fact_claim", "restated_claim"):
+        assert repr(retracted[table]) == repr(primed[table])
+    acts.reinstate(lakehouse.settings, CLAIMS, "update", because="right after all", who="a steward")
+    lakehouse.ingest()
+    assert repr(lakehouse.export()) == repr(updated)

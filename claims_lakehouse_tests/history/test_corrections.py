@@ -189,9 +189,7 @@ def test_no_log_of_events_holds_a_corrected_value(lakehouse: Lakehouse) -> None:
     assert lakehouse.rows("SELECT who, why, detail FROM delivery_log WHERE event = 'corrected'") == [
         ("a steward", "asked", "2 fields of row 2")
     ]
-    fields = lakehouse.rows(
-        "SELECT row_number, column_name, value, who, withdrawn_at FROM correction ORDER BY ALL"
-    )
+    fields = lakehouse.rows("SELECT row_number, column_name, value, who, withdrawn_at FROM correction ORDER BY ALL")
     assert fields == [(2, "fname", "Zyzzyva", "a steward", None), (2, "zipcode", "72201", "a steward", None)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import shutil
@@ -195,6 +196,13 @@ def shown(page: Any, *texts: str | re.Pattern[str], within: float = 30) -> None:
 
 
 def keep(page: Any, name: str) -> None:
+    """Keep a picture of a page, which is to show nobody's data: no patient's id, name with street, or claim."""
+    text = page.locator("body").inner_text()
+    for file, columns in (("patients", ("patient_id", "address")), ("claims", ("claim_id",))):
+        with (FLEXION / f"{file}_priming.csv").open(newline="", encoding="utf-8") as rows:
+            values = {row[column] for row in csv.DictReader(rows) for column in columns if len(row[column] or "") > 4}
+        assert len(values) > 90
+        assert {value for value in values if value in text} == set()
     page.screenshot(path=str(ARTEFACTS / f"{name}.png"), animations="disabled")
 
 

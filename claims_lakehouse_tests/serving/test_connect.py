@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import grp
+import os
 from pathlib import Path
 
 import duckdb
@@ -78,3 +80,27 @@ def test_nothing_can_be_written_through_a_connection(published: Lakehouse) -> No
 def test_where_nothing_is_published_the_error_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"Nothing is published at .*; run `claims ingest` first"):
         claims_lakehouse.connect(tmp_path)
+
+
+def test_a_readers_group_reaches_what_is_published_and_nothing_else(
+    lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = grp.getgrgid(os.getgroups()[0] if os.getgroups() else os.getgid())
+    monkeypatch.setenv("CLAIMS_READERS_GROUP", group.gr_name)
+    lakehouse.land("patients", "priming", [patient()])
+    lakehouse.ingest()
+    home = lakehouse.settings.home
+    modes = {path.relative_to(home.parent).as_posix(): oct(path.stat().st_mode & 0o777) for path in home.rglob("*")}
+    assert oct(home.stat().st_mode & 0o777) == "0o710"
+    assert modes.pop("home/published") == "0o750"
+    assert modes.pop("home/published/claims.duckdb") == "0o640"
+    assert set(modes.values()) == {"0o600", "0o700"}
+    assert lakehouse.settings.published.stat().st_gid == group.gr_gid
+
+
+def test_a_readers_group_that_is_none_is_told(lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLAIMS_READERS_GROUP", "nobody-of-that-name")
+    lakehouse.land("patients", "priming", [patient()])
+    with pytest.raises(UsageError, match="found the group 'nobody-of-that-name'; expected one that exists"):
+        lakehouse.ingest()
+    assert not lakehouse.settings.published.exists()

@@ -182,3 +182,22 @@ def test_days_and_instants_may_be_bound_as_parameters(leap_day: Lakehouse) -> No
                 f"SELECT city FROM {PATIENTS.entity}_as_known_as_of($d, $t)", {"d": d, "t": date(2024, 2, 1)}
             )
             assert found.fetchall() == [(city,)]
+
+
+def test_a_record_of_january_is_known_in_january_though_an_older_statement_of_the_same_came_later(
+    lakehouse: Lakehouse,
+) -> None:
+    lakehouse.land("patients", "2024-01-15", [patient(last_modified_date="2023-06-15")])
+    lakehouse.land("patients", "2024-02-10", [patient(last_modified_date="2023-01-01")])
+    lakehouse.ingest()
+    # The older statement makes the version now; January's says the same again.
+    assert lakehouse.rows("SELECT delivery, valid_from FROM dim_patient") == [("2024-02-10", date(2023, 1, 1))]
+    assert lakehouse.rows("SELECT delivery FROM restated_patient") == [("2024-01-15",)]
+    known = "SELECT patient_id, valid_from, delivery FROM {}"
+    january = [("1000U", date(2023, 6, 15), "2024-01-15")]
+    assert lakehouse.rows(known.format("patient_as_known(DATE '2024-01-31')")) == january
+    assert lakehouse.rows(known.format("dim_patient_as_known(DATE '2024-01-31')")) == january
+    assert lakehouse.rows(known.format("patient_as_known(DATE '2024-01-14')")) == []
+    assert lakehouse.rows(known.format("patient_as_known_as_of(DATE '2024-01-31', DATE '2023-03-01')")) == []
+    now = lakehouse.rows(known.format("patient_as_known_as_of(DATE '2024-02-10', DATE '2023-03-01')"))
+    assert now == [("1000U", date(2023, 1, 1), "2024-02-10")]
