@@ -59,7 +59,7 @@ _OF = {
         "iteration": "The key that the deliveries share.",
         "received_at": "When the first of them was received, UTC.",
         "{name}": "How the delivery of {name} stands; NULL where there is none.",
-        "status": "failed or held where one delivery is, retracted where all are, else applied.",
+        "status": "failed or held where one delivery is, retracted or purged where all are, else applied.",
     },
     "delivery_log": {
         "delivery": "Key of the delivery that it happened to.",

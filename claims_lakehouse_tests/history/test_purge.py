@@ -84,6 +84,7 @@ def test_a_tombstone_stays_with_counts_and_fingerprint_who_when_and_why(misdeliv
     erase(misdelivered)
     stone = (fingerprint, received_at, 2, 0, 0, 0, 2, 0, 0, "purged", None)
     assert misdelivered.rows(asked) == [stone]
+    assert misdelivered.rows("SELECT status FROM iteration WHERE iteration = $1", DAY) == [("purged",)]
     log = "SELECT event, fingerprint, who, why FROM delivery_log WHERE delivery = $1 ORDER BY entry DESC LIMIT 1"
     assert misdelivered.rows(log, DAY) == [("purged", fingerprint, "a steward", "sent to us by mistake")]
     rebuild(misdelivered.settings)

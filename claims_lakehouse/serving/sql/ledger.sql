@@ -19,7 +19,8 @@ SELECT delivery AS iteration, min(received_at) AS received_at, {status_by_feed},
        CAST(sum(rows_valid) AS BIGINT) AS rows_valid, CAST(sum(versions_added) AS BIGINT) AS versions_added,
        CAST(sum(rows_restated) AS BIGINT) AS rows_restated,
        CASE WHEN bool_or(status = 'failed') THEN 'failed' WHEN bool_or(status = 'held') THEN 'held'
-            WHEN bool_and(status = 'retracted') THEN 'retracted' ELSE 'applied' END AS status
+            WHEN bool_and(status = 'purged') THEN 'purged'
+            WHEN bool_and(status IN ('retracted', 'purged')) THEN 'retracted' ELSE 'applied' END AS status
 FROM delivery GROUP BY delivery;
 
 -- One row is one finding of verification about a row or a file, with its state.
