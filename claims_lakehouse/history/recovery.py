@@ -18,7 +18,7 @@ from claims_lakehouse.history.purge import complete_purge
 from claims_lakehouse.history.rebuild import complete_swap, rebuild_in_turn, sweep_staging
 from claims_lakehouse.landing.journal import journaled_deliveries
 from claims_lakehouse.settings import Settings
-from claims_lakehouse.warehouse.connection import PATIENCE, connected, writers_turn
+from claims_lakehouse.warehouse.connection import PATIENCE, connected, is_damage, writers_turn
 
 
 @contextmanager
@@ -56,9 +56,9 @@ def opened(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
             con = stack.enter_context(connected(settings))
         try:
             yield con
-        except duckdb.Error:
+        except duckdb.Error as error:
             stack.close()
-            if _is_readable(settings):
+            if not is_damage(error) or _is_readable(settings):
                 raise
             remove_warehouse(settings)
             raise WarehouseUnsound(f"{settings.warehouse.name} is damaged; it is made anew from disk.") from None
@@ -81,6 +81,8 @@ def _is_readable(settings: Settings) -> bool:
             tables = con.execute("SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal").fetchall()
             for schema, table in tables:
                 con.execute(f'SELECT bit_xor(hash(read)) FROM "{schema}"."{table}" AS read')
-    except (WarehouseUnsound, duckdb.Error):
+    except WarehouseUnsound:
         return False
+    except duckdb.Error as error:
+        return not is_damage(error)
     return True

@@ -22,8 +22,11 @@ from claims_lakehouse.warehouse.schema import create_schema, is_of_this_schema
 
 #: How long a writer waits for its turn, seconds.
 PATIENCE = 600.0
-#: What keeps a sound warehouse from being opened.
-_NOT_DAMAGE = ("Permission denied", "No space left", "Too many open files", "Read-only file system", "Is a directory")
+#: What keeps a sound warehouse from being opened or read.
+_NOT_DAMAGE = (
+    "Permission denied", "No space left", "File too large", "Too many open files", "Read-only file system",
+    "Is a directory", "Input/output error",
+)  # fmt: skip
 
 
 @contextmanager
@@ -51,9 +54,16 @@ def connected(settings: Settings, patience: float = PATIENCE) -> Iterator[duckdb
             if not is_of_this_schema(con):
                 raise WarehouseUnsound(f"{settings.warehouse.name} has not the tables that the contracts declare.")
             create_schema(con)
-        except duckdb.Error:
+        except duckdb.Error as error:
+            if not is_damage(error):
+                raise
             raise WarehouseUnsound(f"{settings.warehouse.name} is damaged.") from None
         yield con
+
+
+def is_damage(error: duckdb.Error) -> bool:
+    """Whether an error speaks of the file itself, and not of what the machine lacks at the moment."""
+    return not isinstance(error, duckdb.OutOfMemoryException) and not any(told in str(error) for told in _NOT_DAMAGE)
 
 
 def set_quietly(con: duckdb.DuckDBPyConnection) -> None:
@@ -96,7 +106,7 @@ def _connect(settings: Settings, patience: float) -> duckdb.DuckDBPyConnection:
         try:
             return duckdb.connect(str(settings.warehouse), config=bounds(settings))
         except duckdb.Error as error:
-            if any(reason in str(error) for reason in _NOT_DAMAGE):
+            if not is_damage(error):
                 raise
             if "set lock on file" not in str(error):
                 raise WarehouseUnsound(f"{settings.warehouse.name} is damaged.") from None

@@ -15,7 +15,7 @@ from claims_lakehouse.history import acts
 from claims_lakehouse.history import rebuild as rebuilding
 from claims_lakehouse.history.comparison import Difference
 from claims_lakehouse.history.rebuild import rebuild
-from claims_lakehouse.history.recovery import sound_turn
+from claims_lakehouse.history.recovery import sound_turn, sound_warehouse
 from claims_lakehouse.history.stage import bring_up_to_date, look
 from claims_lakehouse.validation import stage as validating
 from claims_lakehouse_tests.builders import Lakehouse, claim, patient, provider
@@ -211,6 +211,27 @@ def test_a_lost_or_damaged_warehouse_is_back_before_anybody_sees_it(stood: Lakeh
     after = stood.export()
     for table in ("dim_patient", "dim_provider", "fact_claim"):
         assert after[table] == before[table]
+
+
+@pytest.mark.parametrize(
+    "lack",
+    [duckdb.OutOfMemoryException("Out of Memory Error"), duckdb.IOException("IO Error: No space left on device")],
+)
+def test_what_the_machine_lacks_is_no_damage(
+    stood: Lakehouse, monkeypatch: pytest.MonkeyPatch, lack: duckdb.Error
+) -> None:
+    old = warehouse_id(stood)
+    with pytest.raises(type(lack)), sound_warehouse(stood.settings):
+        raise lack
+
+    def lacking(*_: object, **__: object) -> None:
+        raise lack
+
+    with monkeypatch.context() as patch:
+        patch.setattr(duckdb, "connect", lacking)
+        with pytest.raises(type(lack)):
+            look(stood.settings)
+    assert warehouse_id(stood) == old
 
 
 def test_a_warehouse_of_other_contracts_is_made_anew(stood: Lakehouse) -> None:
