@@ -12,6 +12,7 @@ from claims_lakehouse.contracts import feed_named
 from claims_lakehouse.definitions import defs
 from claims_lakehouse.history.plan import Pending
 from claims_lakehouse.landing.journal import Journal
+from claims_lakehouse.orchestration.dead_runs import PROCESS_TAG, end_dead_runs, this_process
 from claims_lakehouse.orchestration.instance import lakehouse_instance
 from claims_lakehouse.orchestration.jobs import DELIVERY_TAG, FEED_TAG, catch_up_config
 from claims_lakehouse.orchestration.partitions import deliveries
@@ -50,8 +51,9 @@ class Runner:
 
     def _run(self, job: str, **options: Any) -> str | None:
         """Run a job; why it failed, if it did."""
+        tags = {PROCESS_TAG: this_process()} | options.pop("tags", {})
         result = defs.resolve_job_def(job).execute_in_process(
-            **({"run_config": _QUIET} | options), instance=self._instance, raise_on_error=False
+            **({"run_config": _QUIET} | options), tags=tags, instance=self._instance, raise_on_error=False
         )
         if result.success:
             return None
@@ -74,6 +76,7 @@ def runner(settings: Settings) -> Iterator[Runner]:
     os.environ["CLAIMS_LANDING"], os.environ["CLAIMS_HOME"] = str(settings.landing), str(settings.home)
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     with lakehouse_instance(settings) as instance:
+        end_dead_runs(instance)
         yield Runner(settings, instance)
 
 

@@ -17,6 +17,7 @@ from claims_lakehouse.history.plan import DeliveryName
 from claims_lakehouse.history.tick import Start, decide, observe
 from claims_lakehouse.landing.journal import JournalReader
 from claims_lakehouse.orchestration.assets import LANDING_FOLDER
+from claims_lakehouse.orchestration.dead_runs import end_dead_runs
 from claims_lakehouse.orchestration.jobs import (
     DELIVERY_TAG,
     FEED_TAG,
@@ -59,6 +60,7 @@ def landing_sensor(context: dg.SensorEvaluationContext, lakehouse: Lakehouse) ->
         observation = observe(settings, remembered.get("waiting", {}), _journals, BATCH)
     except UsageError as error:
         return dg.SensorResult(skip_reason=str(error))
+    end_dead_runs(context.instance)
     in_flight, catching_up = _in_flight(context.instance)
     decision = decide(observation, in_flight, limit=BATCH)
     misplaced = sha256("\n".join(observation.unplaceable).encode()).hexdigest()[:16]
