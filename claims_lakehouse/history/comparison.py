@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import duckdb
 
+from claims_lakehouse.warehouse.connection import is_damage
+
 _ASIDE = {"internal.ledger": {"loaded_at", "run_id"}}
 _NOT_COMPARED = {"internal.change", "internal.schema"}
 
@@ -18,32 +20,32 @@ class Difference(NamedTuple):
     only_after: int
 
 
-def compare(con: duckdb.DuckDBPyConnection, before: Path) -> dict[str, Difference] | None:
-    """The tables in which the warehouse at `before` and the one that is open differ; None where it cannot be read.
+def compare(before: Path, after: Path) -> dict[str, Difference] | None:
+    """The tables in which two warehouses differ; None where the first cannot be read.
 
-    Tables and columns that only one of them has are not compared.
+    Tables and columns that only one of them has are not compared. Both are read by an instance of its own, which a
+    damaged file may bring down.
     """
     try:
-        con.execute(f"ATTACH '{_quoted(before)}' AS before (READ_ONLY)")
-    except duckdb.Error:
+        with duckdb.connect() as con:
+            for name, path in (("before", before), ("after", after)):
+                con.execute(f"ATTACH '{_quoted(path)}' AS {name} (READ_ONLY)")
+            theirs, found = _tables(con, "before"), {}
+            for table, columns in _tables(con, "after").items():
+                aside = _ASIDE.get(table, ())
+                shared = [name for name in columns if name in theirs.get(table, ()) and name not in aside]
+                if shared and table not in _NOT_COMPARED:
+                    found[table] = _differences(con, table, ", ".join(f'"{name}"' for name in shared))
+            return {table: difference for table, difference in found.items() if any(difference)}
+    except duckdb.Error as error:
+        if not is_damage(error):
+            raise
         return None
-    try:
-        found = {}
-        theirs = _tables(con, "before")
-        for table, columns in _tables(con, str(con.execute("SELECT current_database()").fetchall()[0][0])).items():
-            shared = [name for name in columns if name in theirs.get(table, ()) and name not in _ASIDE.get(table, ())]
-            if shared and table not in _NOT_COMPARED:
-                found[table] = _differences(con, table, ", ".join(f'"{name}"' for name in shared))
-        return {table: difference for table, difference in found.items() if any(difference)}
-    except duckdb.Error:
-        return None
-    finally:
-        con.execute("DETACH before")
 
 
 def _differences(con: duckdb.DuckDBPyConnection, table: str, columns: str) -> Difference:
     """Compared by count and sum of hashes first: equal tables need no sorting out."""
-    sides = (f"before.{table}", table)
+    sides = (f"before.{table}", f"after.{table}")
     sums = [con.execute(f"SELECT count(*), sum(hash({columns})::HUGEINT) FROM {side}").fetchall()[0] for side in sides]
     if sums[0] == sums[1]:
         return Difference(0, 0)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from claims_lakehouse.contracts import Feed, feed_named
 from claims_lakehouse.errors import DeliveryError, UnreadableFile, UsageError
 from claims_lakehouse.files import write_json
-from claims_lakehouse.history.rebuild import complete_swap, rebuild_in_turn
+from claims_lakehouse.history.rebuild import complete_swap, rebuild_in_turn, sweep_staging
 from claims_lakehouse.history.standing import verify_content
 from claims_lakehouse.landing.discovery import LandedDelivery, check_delivery_key, landing_entries
 from claims_lakehouse.landing.journal import DeliveryState, Journal
@@ -103,6 +103,7 @@ def complete_purge(settings: Settings) -> None:
     for left in settings.published.parent.glob(".*.tmp"):
         _remove(left)
     shutil.rmtree(settings.temporary, ignore_errors=True)
+    sweep_staging(settings)
     rebuild_in_turn(settings)
     settings.unfinished_purge.unlink()
 

@@ -66,7 +66,21 @@ def rebuild(
         _build(staged, built, progress)
         with writers_turn(settings):
             complete_swap(settings)
-            return _take_over(settings, staged, built, swap=swap)
+            if not _purged_since(settings, built):
+                return _take_over(settings, staged, built, swap=swap)
+            # What was staged has bytes that must not be kept: it goes, and in our turn nothing more is purged.
+            shutil.rmtree(staged.home, ignore_errors=True)
+            with _staging(settings, source) as anew:
+                return _take_over(settings, anew, {}, swap=swap)
+
+
+def _purged_since(settings: Settings, built: dict[DeliveryName, DeliveryState]) -> bool:
+    """Whether one of the deliveries was purged after it was built."""
+    for (feed, delivery), before in built.items():
+        now = Journal(settings, feed, delivery).state()
+        if now is not None and now.purged != before.purged:
+            return True
+    return False
 
 
 def rebuild_in_turn(settings: Settings) -> Rebuilt:
@@ -129,9 +143,7 @@ def _take_over(
 ) -> Rebuilt:
     """Take up what changed meanwhile, compare, and swap, in the writer's turn."""
     _build(staged, built)
-    with connected(staged) as con:
-        differences = compare(con, settings.warehouse) if settings.warehouse.exists() else None
-        con.execute("CHECKPOINT")
+    differences = compare(settings.warehouse, staged.warehouse) if settings.warehouse.exists() else None
     if swap:
         sync(staged.warehouse)
         write_json(settings.unfinished_swap, {"staging": staged.home.name})

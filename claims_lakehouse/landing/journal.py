@@ -125,7 +125,10 @@ class DeliveryState:
 
 
 def state_of(events: Iterable[Event]) -> DeliveryState | None:
-    """What the events amount to; None where the delivery was never received."""
+    """What the events amount to; None where the delivery was never received.
+
+    That a purged content lands or is applied, by a process that did not know of the purge, counts for nothing.
+    """
     known: dict[str, Any] = {}
     retracted: set[str] = set()
     released: set[str] = set()
@@ -141,13 +144,14 @@ def state_of(events: Iterable[Event]) -> DeliveryState | None:
         match event.event:
             case "received":
                 known.setdefault("received_at", event.received_at)
-            case "landed" | "replaced":
+            case "landed" | "replaced" if content not in purged:
                 known |= {"content": content, "failure": None, "failed_content": None, "tombstone": None}
             case "failed":
                 known |= {"failure": event.detail, "failed_content": content}
             case "applied":
                 known.setdefault("recorded_at", event.at)
-                known |= {"applied": content, "applied_with": event.corrections or "", "applied_by": event}
+                if content not in purged:
+                    known |= {"applied": content, "applied_with": event.corrections or "", "applied_by": event}
             case "retracted" if content:
                 retracted.add(content)
             case "reinstated" if content:

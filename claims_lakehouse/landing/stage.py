@@ -10,7 +10,7 @@ from claims_lakehouse.errors import DeliveryError, UnreadableFile
 from claims_lakehouse.files import replacing
 from claims_lakehouse.landing.discovery import LandedDelivery, discover
 from claims_lakehouse.landing.fingerprint import Fingerprints, file_stat
-from claims_lakehouse.landing.journal import Happening, Journal
+from claims_lakehouse.landing.journal import DeliveryState, Happening, Journal
 from claims_lakehouse.landing.raw import RawSummary, damaged, read_summary, write_raw
 from claims_lakehouse.settings import Settings
 
@@ -53,14 +53,16 @@ def land_delivery(
             raise landed.problem
         before = _look(landed, settings)
         fingerprint = known.of(landed.parts)
-        if fingerprint in state.purged:
-            raise UnreadableFile(
-                f"{feed}, delivery {delivery}", "a content that was purged", "other content, or no file in landing"
-            )
+        _refuse_purged(feed, delivery, fingerprint, state)
         try:
             summary = read_summary(settings.raw(feed, delivery, fingerprint))
         except UnreadableFile:
             summary = _write(settings, landed, fingerprint, before, progress)
+            try:
+                _refuse_purged(feed, delivery, fingerprint, journal.state())
+            except UnreadableFile:  # it was purged while it was written
+                settings.raw(feed, delivery, fingerprint).unlink(missing_ok=True)
+                raise
     except DeliveryError as error:
         if (state.failure, state.failed_content) != (str(error), fingerprint):
             journal.append("failed", fingerprint=fingerprint, detail=str(error), run_id=run_id)
@@ -69,6 +71,13 @@ def land_delivery(
         event: Happening = "replaced" if state.content not in (None, fingerprint) else "landed"
         journal.append(event, fingerprint=fingerprint, run_id=run_id)
     return Landed(fingerprint, summary)
+
+
+def _refuse_purged(feed: str, delivery: str, fingerprint: str, state: DeliveryState | None) -> None:
+    if state is not None and fingerprint in state.purged:
+        raise UnreadableFile(
+            f"{feed}, delivery {delivery}", "a content that was purged", "other content, or no file in landing"
+        )
 
 
 def restore_raw(settings: Settings, feed: Feed, delivery: str, fingerprint: str) -> None:

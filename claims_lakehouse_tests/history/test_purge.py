@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,8 +11,10 @@ from claims_lakehouse.contracts import PATIENTS
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.history import acts
 from claims_lakehouse.history import purge as purging
+from claims_lakehouse.history import rebuild as rebuilding
 from claims_lakehouse.history.purge import purge
 from claims_lakehouse.history.rebuild import rebuild
+from claims_lakehouse.landing import stage as landing
 from claims_lakehouse_tests.builders import Lakehouse, claim, patient, provider
 
 DAY = "2024-02-01"
@@ -167,6 +170,54 @@ def test_a_purge_that_was_killed_is_completed_by_the_next_who_writes(
     events = misdelivered.rows("SELECT event FROM delivery_log WHERE delivery = $1 AND event = 'purged'", DAY)
     assert events == [("purged",)]
     assert not misdelivered.settings.unfinished_purge.exists()
+
+
+@pytest.mark.parametrize("source", ["raw", "validated"])
+def test_a_rebuild_that_runs_meanwhile_brings_nothing_back(
+    misdelivered: Lakehouse, monkeypatch: pytest.MonkeyPatch, source: rebuilding.Source
+) -> None:
+    built, turns = rebuilding._build, []
+
+    def meanwhile(*arguments: Any) -> None:
+        built(*arguments)
+        if not turns:
+            turns.append(1)
+            purge(misdelivered.settings, PATIENTS, DAY, because="sent to us by mistake", who="a steward")
+
+    monkeypatch.setattr(rebuilding, "_build", meanwhile)
+    rebuild(misdelivered.settings, source)
+    misdelivered.ingest()
+    assert told(misdelivered) == []
+    assert misdelivered.rows("SELECT status FROM delivery WHERE delivery = $1", DAY) == [("purged",)]
+
+
+def test_the_staging_of_a_killed_rebuild_goes_with_a_purge(misdelivered: Lakehouse) -> None:
+    left = misdelivered.settings.home / "rebuild-00000000"
+    left.mkdir()
+    (left / "warehouse.duckdb").write_bytes(b"Zyzzyva, half built")
+    purge(misdelivered.settings, PATIENTS, DAY, because="sent to us by mistake", who="a steward")
+    assert not left.exists()
+
+
+def test_a_content_that_is_purged_while_it_is_read_is_not_taken_up(
+    misdelivered: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    misdelivered.land("patients", DAY, [patient(fname="Zyzzyva", patient_id="8000U")])
+    write = landing._write
+
+    def meanwhile(*arguments: Any) -> Any:
+        written = write(*arguments)
+        purge(misdelivered.settings, PATIENTS, DAY, because="sent to us by mistake", who="a steward")
+        write_again = misdelivered.settings.raw("patients", DAY, arguments[2])
+        write_again.write_bytes(b"Zyzzyva, written after the purge")
+        return written
+
+    with monkeypatch.context() as patch:
+        patch.setattr(landing, "_write", meanwhile)
+        assert "purged" in str(misdelivered.process("patients", DAY))
+    misdelivered.ingest()
+    assert told(misdelivered) == []
+    assert misdelivered.rows("SELECT status FROM delivery WHERE delivery = $1", DAY) == [("purged",)]
 
 
 @pytest.mark.parametrize(

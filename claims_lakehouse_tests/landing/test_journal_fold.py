@@ -115,8 +115,11 @@ def test_a_purge_ends_what_was_and_bars_every_content_there_was(events: list[Eve
     after = since_the_last_purge(events)
     before = events[: len(events) - len(after)]
     assert state.purged == {event.fingerprint for event in before if event.fingerprint}
-    landed = [event.fingerprint for event in after if event.event in ("landed", "replaced")]
+    came = [event for event in after if event.fingerprint not in state.purged]
+    landed = [event.fingerprint for event in came if event.event in ("landed", "replaced")]
+    applied = [event.fingerprint for event in came if event.event == "applied"]
     assert state.content == (landed[-1] if landed else None)
+    assert state.applied == (applied[-1] if applied else None)
     assert (state.status == "purged") == (bool(before) and not landed)
     assert state.received_at == RECEIVED.received_at
 
