@@ -115,9 +115,14 @@ def _check_changes(settings: Settings, feed: Feed, delivery: str, content: str, 
             )
 
 
-def _known(settings: Settings, feed: Feed, delivery: str, because: str) -> tuple[Journal, DeliveryState]:
+def require_reason(because: str) -> None:
+    """UsageError where no reason is given."""
     if not because.strip():
         raise UsageError("An act needs a reason: --because TEXT.")
+
+
+def _known(settings: Settings, feed: Feed, delivery: str, because: str) -> tuple[Journal, DeliveryState]:
+    require_reason(because)
     journal = Journal(settings, feed.name, check_delivery_key(delivery))
     state = journal.state()
     if state is None:

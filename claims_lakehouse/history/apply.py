@@ -21,6 +21,7 @@ from claims_lakehouse.history.intervals import intervals_sql
 from claims_lakehouse.history.ledger import write_ledger_row
 from claims_lakehouse.landing.journal import Event
 from claims_lakehouse.warehouse.connection import transaction
+from claims_lakehouse.warehouse.literals import literal
 
 
 def apply_delivery(
@@ -95,9 +96,8 @@ class _Statements:
         moment = f"TIMESTAMP '{application.received_at.isoformat(sep=' ')}'"
         sequence = feed.sequence or moment
         named = ", ".join(f"CAST({name} AS VARCHAR)" for name in feed.key)
-        delivery = "'" + application.delivery.replace("'", "''") + "'"
-        validated = str(content.validated).replace("'", "''") if content else None
-        source = f"read_parquet('{validated}')" if validated else feed.table
+        delivery = literal(application.delivery)
+        source = f"read_parquet({literal(content.validated)})" if content and content.validated else feed.table
         self._run(
             f"""
             CREATE OR REPLACE TEMP VIEW incoming AS

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import duckdb
 
 from claims_lakehouse.warehouse.connection import is_damage
+from claims_lakehouse.warehouse.literals import literal
 
 _ASIDE = {"internal.ledger": {"loaded_at", "run_id"}}
 _NOT_COMPARED = {"internal.change", "internal.schema"}
@@ -29,7 +30,7 @@ def compare(before: Path, after: Path) -> dict[str, Difference] | None:
     try:
         with duckdb.connect() as con:
             for name, path in (("before", before), ("after", after)):
-                con.execute(f"ATTACH '{_quoted(path)}' AS {name} (READ_ONLY)")
+                con.execute(f"ATTACH {literal(path)} AS {name} (READ_ONLY)")
             theirs, found = _tables(con, "before"), {}
             for table, columns in _tables(con, "after").items():
                 aside = _ASIDE.get(table, ())
@@ -62,7 +63,3 @@ def _tables(con: duckdb.DuckDBPyConnection, database: str) -> dict[str, list[str
         {"database": database},
     ).fetchall()
     return dict(rows)
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

@@ -14,6 +14,7 @@ import duckdb
 
 from claims_lakehouse.contracts import FEEDS, Feed, Reference
 from claims_lakehouse.contracts.rules import SAME_SEQUENCE, Rule
+from claims_lakehouse.warehouse.literals import literal
 
 
 def refresh(
@@ -95,10 +96,9 @@ def _issue(feed: Feed, rule: Rule, column: str | None, row: str = "") -> str:
     dot = f"{row}." if row else ""
     apart = ", chr(31), "
     named = apart.join([f"'{feed.name}'", f"{dot}delivery", f"{dot}row_number", f"'{rule.name}'", f"'{column or ''}'"])
-    message = rule.message.replace("'", "''")
     return f"""
         md5(concat({named})) AS issue_id, '{feed.name}' AS feed, {dot}delivery AS delivery,
         {dot}row_number AS row_number, {key_text(feed, row)} AS record_key, '{rule.name}' AS rule,
-        {f"'{column}'" if column else "NULL"} AS column_name, '{message}' AS message,
+        {f"'{column}'" if column else "NULL"} AS column_name, {literal(rule.message)} AS message,
         '{rule.severity}' AS severity, NULL AS suggestion, true AS live
     """

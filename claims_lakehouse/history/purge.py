@@ -16,6 +16,7 @@ from typing import NamedTuple
 from claims_lakehouse.contracts import Feed, feed_named
 from claims_lakehouse.errors import DeliveryError, UnreadableFile, UsageError
 from claims_lakehouse.files import write_json
+from claims_lakehouse.history.acts import require_reason
 from claims_lakehouse.history.rebuild import complete_swap, rebuild_in_turn, sweep_staging
 from claims_lakehouse.history.standing import verify_content
 from claims_lakehouse.landing.discovery import LandedDelivery, check_delivery_key, landing_entries
@@ -50,8 +51,7 @@ def purge(settings: Settings, feed: Feed, delivery: str, *, because: str, who: s
     Raises:
         UsageError: There is no such delivery, nothing of it is left, or no reason is given.
     """
-    if not because.strip():
-        raise UsageError("An act needs a reason: --because TEXT.")
+    require_reason(because)
     state = Journal(settings, feed.name, check_delivery_key(delivery)).state()
     lies = landing_entries(settings.landing, feed, delivery)
     if state is None and not lies:

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import duckdb
 
 from claims_lakehouse.contracts import Feed
+from claims_lakehouse.warehouse.literals import literal
 
 #: Tables of the warehouse. Views and macros are described where they are made, in SQL.
 _TABLES = {
@@ -134,8 +135,7 @@ class Comment(NamedTuple):
     @property
     def statement(self) -> str:
         """The SQL that sets it."""
-        text = self.text.replace("'", "''")
-        return f"COMMENT ON {self.on} {self.name} IS '{text}';\n"
+        return f"COMMENT ON {self.on} {self.name} IS {literal(self.text)};\n"
 
 
 def comments(con: duckdb.DuckDBPyConnection, feeds: Sequence[Feed]) -> Iterator[Comment]:

@@ -15,6 +15,7 @@ import duckdb
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.settings import Settings
 from claims_lakehouse.warehouse.connection import set_quietly
+from claims_lakehouse.warehouse.literals import literal
 
 if TYPE_CHECKING:
     import polars
@@ -89,11 +90,9 @@ class Connection:
         for _ in range(_ATTEMPTS):
             seen = self._look()
             con = duckdb.connect()
-            path = str(self._published).replace("'", "''")
             set_quietly(con)
-            spilled = str(self._published.with_name("tmp")).replace("'", "''")
-            con.execute(f"SET temp_directory = '{spilled}'")
-            con.execute(f"ATTACH '{path}' AS claims (READ_ONLY); USE claims")
+            con.execute(f"SET temp_directory = {literal(self._published.with_name('tmp'))}")
+            con.execute(f"ATTACH {literal(self._published)} AS claims (READ_ONLY); USE claims")
             if self._look() == seen:
                 break
             con.close()

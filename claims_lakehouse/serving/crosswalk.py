@@ -20,6 +20,7 @@ from claims_lakehouse.contracts.safe_harbor import kind_of_id, treatment
 from claims_lakehouse.errors import ClaimsLakehouseError
 from claims_lakehouse.files import replacing
 from claims_lakehouse.settings import Settings
+from claims_lakehouse.warehouse.literals import literal
 
 _TOKEN_BYTES = 16
 
@@ -59,12 +60,7 @@ def lay_tokens(con: duckdb.DuckDBPyConnection, settings: Settings, feeds: Sequen
     if _forget(con, settings, columns) + _add(con, columns):
         with replacing(crosswalk_path(settings)) as temporary:
             options = "FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false"
-            con.execute(f"COPY temp.token TO {quoted(temporary)} ({options})")
-
-
-def quoted(path: Path) -> str:
-    """A path as SQL has it, where no parameter can stand."""
-    return "'" + str(path).replace("'", "''") + "'"
+            con.execute(f"COPY temp.token TO {literal(temporary)} ({options})")
 
 
 def _load(con: duckdb.DuckDBPyConnection, path: Path) -> None:

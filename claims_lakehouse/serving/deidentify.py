@@ -23,11 +23,12 @@ from claims_lakehouse.errors import ClaimsLakehouseError, UsageError
 from claims_lakehouse.files import make_folder, replacing
 from claims_lakehouse.history.ledger import read_changes
 from claims_lakehouse.serving.comments import Comment
-from claims_lakehouse.serving.crosswalk import crosswalk_path, lay_tokens, quoted
+from claims_lakehouse.serving.crosswalk import crosswalk_path, lay_tokens
 from claims_lakehouse.serving.publish import PUBLISHED_MODE, share
 from claims_lakehouse.settings import Settings
 from claims_lakehouse.warehouse.bounds import bounds
 from claims_lakehouse.warehouse.connection import set_quietly, transaction, writers_turn
+from claims_lakehouse.warehouse.literals import literal
 
 #: Areas that leave as 000 unless a list of one's own is given.
 AREAS = SMALL_AREAS | UNCOUNTED_AREAS
@@ -76,7 +77,7 @@ def deidentify(
             made = Path(folder) / target.name
             with duckdb.connect(str(made), config=bounds(settings)) as con:
                 set_quietly(con)
-                con.execute(f"ATTACH {quoted(settings.published)} AS source (READ_ONLY)")
+                con.execute(f"ATTACH {literal(settings.published)} AS source (READ_ONLY)")
                 lay_tokens(con, settings, feeds)
                 with transaction(con):
                     rows = _write(con, feeds, areas, year, made_from)

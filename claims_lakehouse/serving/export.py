@@ -15,6 +15,7 @@ import pyarrow.parquet
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.files import make_folder
 from claims_lakehouse.serving.connect import Connection, one_select
+from claims_lakehouse.warehouse.literals import literal
 
 Format = Literal["csv", "parquet"]
 
@@ -101,8 +102,7 @@ def _write(con: Connection, name: str, folder: Path, by: Sequence[str]) -> int:
     else:
         options.append("PER_THREAD_OUTPUT true")
     try:
-        quoted = str(temporary).replace("'", "''")
-        rows = con.execute(f"COPY (FROM \"{name}\") TO '{quoted}' ({', '.join(options)})").fetchall()[0][0]
+        rows = con.execute(f'COPY (FROM "{name}") TO {literal(temporary)} ({", ".join(options)})').fetchall()[0][0]
         make_folder(temporary)
         (temporary / "_SUCCESS").touch(mode=0o600)
         if folder.exists():
