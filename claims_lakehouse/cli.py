@@ -343,7 +343,10 @@ def rebuild(
         typer.Option("--from", help="validated: as it was verified; raw: verify everything anew, by today's rules."),
     ] = "validated",
     check: Annotated[
-        bool, typer.Option("--check", help="Only compare; exit status 1 where the tables differ.")
+        bool,
+        typer.Option(
+            "--check", help="Only compare; exit status 1 where the tables differ or the old ones cannot be read."
+        ),
     ] = False,
     landing: LandingOption = None,
     home: HomeOption = None,

@@ -119,7 +119,7 @@ def correct_row(settings: Settings, feed: Feed, delivery: str, row: int, texts: 
 
 
 def rebuild_warehouse(settings: Settings, source: Source, *, swap: bool) -> bool:
-    """Make the warehouse anew and show how it differs from the old one; False where it does."""
+    """Make the warehouse anew and show how it differs from the old one; False where it does, or nobody can tell."""
     from rich.progress import Progress
 
     from claims_lakehouse.history.rebuild import rebuild
@@ -142,7 +142,7 @@ def rebuild_warehouse(settings: Settings, source: Source, *, swap: bool) -> bool
     if swap:
         _process(settings, [])
         progress.print("The new warehouse has taken the old one's place, and is published.")
-    return not rebuilt.differences
+    return rebuilt.differences == {}
 
 
 def purge_delivery(settings: Settings, feed: Feed, delivery: str, because: str) -> None:

@@ -71,6 +71,14 @@ def test_a_warehouse_that_was_tampered_with_is_reported_and_put_right(lake: Lake
     assert told(lake, "query", "SELECT count(*) AS n FROM dim_patient") == [{"n": 2}]
 
 
+def test_a_check_of_a_warehouse_that_cannot_be_read_does_not_end_well(lake: Lakehouse, tmp_path: Path) -> None:
+    shutil.copytree(lake.settings.home.parent, tmp_path, dirs_exist_ok=True)
+    lakehouse = Lakehouse(tmp_path)
+    lakehouse.settings.warehouse.write_bytes(b"no database")
+    checked = run(lakehouse, "rebuild", "--check")
+    assert (checked.status, "nothing to compare" in checked.err) == (1, True)
+
+
 def test_a_purged_delivery_is_gone_and_its_tombstone_is_told(lake: Lakehouse, tmp_path: Path) -> None:
     shutil.copytree(lake.settings.home.parent, tmp_path, dirs_exist_ok=True)
     lakehouse = Lakehouse(tmp_path)
