@@ -53,11 +53,14 @@ def sweep(folder: Path, older_than: float = 60.0) -> int:
     What a living writer holds is left to it, however long it has been at it.
     """
     swept = 0
-    for left in folder.rglob(".*.tmp") if folder.is_dir() else ():
-        with suppress(FileNotFoundError):
-            if left.is_file() and time.time() - left.stat().st_mtime > older_than and not _is_held(left):
-                left.unlink()
-                swept += 1
+    for inside, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith(".") and name.endswith(".tmp"):
+                left = Path(inside, name)
+                with suppress(FileNotFoundError):
+                    if left.is_file() and time.time() - left.stat().st_mtime > older_than and not _is_held(left):
+                        left.unlink()
+                        swept += 1
     return swept
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from claims_lakehouse.errors import ClaimsLakehouseError
 from claims_lakehouse.files import sweep
 from claims_lakehouse.report import COUNTS, cell, out, plain, print_rows, progress, short
-from claims_lakehouse.settings import Settings, small_areas
+from claims_lakehouse.settings import Settings, catch_up_from, small_areas
 
 if TYPE_CHECKING:
     from claims_lakehouse.contracts import Feed
     from claims_lakehouse.history.plan import Pending
     from claims_lakehouse.history.rebuild import Source
+    from claims_lakehouse.orchestration.run import Runner
     from claims_lakehouse.serving.connect import Connection
 
 #: Deliveries that one catch-up run takes, so that progress shows.
@@ -53,11 +56,8 @@ def _process(settings: Settings, due: list[Pending]) -> list[str]:
     """Run what is due, publish, and show the ledger; returns what failed."""
     failed = []
     with progress.status("Starting …") as spinner:
-        from claims_lakehouse.orchestration.run import runner
-        from claims_lakehouse.settings import catch_up_from
-
         size = 1 if len(due) < catch_up_from() else _CHUNK
-        with runner(settings) as run:
+        with _runner(settings) as run:
             for start in range(0, len(due), size):
                 some = due[start : start + size]
                 names = f"{some[0].feed} {some[0].delivery}" + (f" and {len(some) - 1} more" if size > 1 else "")
@@ -79,6 +79,22 @@ def _process(settings: Settings, due: list[Pending]) -> list[str]:
     if due:
         _show_ledger(settings, [(one.feed, one.delivery) for one in due])
     return failed
+
+
+@contextmanager
+def _runner(settings: Settings) -> Iterator[Runner]:
+    """A runner, and no search for garbage in what its start makes: all of that stays, and there is much of it."""
+    gc.disable()
+    try:
+        from claims_lakehouse.orchestration.run import runner
+
+        with runner(settings) as run:
+            gc.freeze()
+            gc.enable()
+            yield run
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def carry_out(settings: Settings, feed: Feed, delivery: str, decide: Callable[[], Any]) -> None:

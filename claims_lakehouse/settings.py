@@ -67,7 +67,7 @@ class Settings:
 
     def delivery_folder(self, feed: str, delivery: str) -> Path:
         """The folder of a delivery's raw contents and its journal."""
-        return self.home / "raw" / feed / delivery
+        return self.home.joinpath("raw", feed, delivery)
 
     def raw(self, feed: str, delivery: str, fingerprint: str) -> Path:
         """A delivery's content as text, one row a landed record."""

@@ -6,6 +6,7 @@ is read from the journals. `observe` reads names, stats, journals and the conten
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from claims_lakehouse.errors import DeliveryError
 from claims_lakehouse.history.plan import DeliveryName
 from claims_lakehouse.landing.discovery import LandedDelivery, discover
 from claims_lakehouse.landing.fingerprint import Fingerprints, file_stat
-from claims_lakehouse.landing.journal import DeliveryState, JournalReader, journaled_deliveries
+from claims_lakehouse.landing.journal import DeliveryState, JournalReader
 from claims_lakehouse.landing.received import received_at
 from claims_lakehouse.landing.stage import fingerprints
 from claims_lakehouse.settings import Settings
@@ -73,11 +74,12 @@ class Decision:
 def observe(settings: Settings, waited: Mapping[str, str], journals: JournalReader, reads: int) -> Observation:
     """Look at the landing folder; at most `reads` deliveries that look as they did when they `waited` are read."""
     found = discover(settings.landing)
+    states = {(feed.name, key): state for feed in FEEDS for key, state in journals.states(settings, feed.name)}
     known = fingerprints(settings)
     seen: dict[DeliveryName, Seen] = {}
     for landed in found.deliveries:
         name = (landed.feed.name, landed.delivery)
-        state = journals.state(settings, *name)
+        state = states.pop(name, None)
         look, content, modified = _look(settings, landed, known)
         if content is None and reads > 0 and waited.get("/".join(name)) == look:
             reads -= 1
@@ -85,15 +87,11 @@ def observe(settings: Settings, waited: Mapping[str, str], journals: JournalRead
                 content = known.of(landed.parts)
             except DeliveryError as error:
                 content = str(error)
-        moment = state.received_at if state else received_at(landed.delivery, modified)
+        moment = state.received_at if state else received_at(landed.delivery, _moment(modified))
         seen[name] = Seen(moment, look, content, state)
     known.save()
-    for feed in FEEDS:
-        for delivery in journaled_deliveries(settings, feed.name):
-            if (feed.name, delivery) not in seen:
-                state = journals.state(settings, feed.name, delivery)
-                if state is not None:
-                    seen[feed.name, delivery] = Seen(state.received_at, None, state.content, state)
+    for name, state in states.items():  # what is no longer in landing
+        seen[name] = Seen(state.received_at, None, state.content, state)
     return Observation(seen, tuple(str(file) for file in found.unplaceable))
 
 
@@ -133,17 +131,23 @@ def _is_due(seen: Seen) -> bool:
     return state.status == "applied" and not state.is_applied
 
 
-def _look(settings: Settings, landed: LandedDelivery, known: Fingerprints) -> tuple[str, str | None, datetime]:
-    """How a delivery looks, its content where that is known, and when its files were last modified (naive UTC)."""
-    modified, looks = 0.0, []
+def _look(settings: Settings, landed: LandedDelivery, known: Fingerprints) -> tuple[str, str | None, float]:
+    """How a delivery looks, its content where that is known, and when its files were last modified."""
+    stats: list[os.stat_result] = []
     content = str(landed.problem) if landed.problem else None
     try:
         for part in landed.parts:
-            status = file_stat(part, settings.landing)
-            modified = max(modified, status.st_mtime)
-            looks.append(f"{part.name}:{status.st_size}:{status.st_mtime_ns}")
-        content = content or known.peek(landed.parts)
+            stats.append(file_stat(part, settings.landing))
+        content = content or known.peek(landed.parts, stats)
     except DeliveryError as error:
         content = content or str(error)
+    modified = max((status.st_mtime for status in stats), default=0.0)
+    looks = [
+        f"{part.name}:{status.st_size}:{status.st_mtime_ns}" for part, status in zip(landed.parts, stats, strict=False)
+    ]
     look = sha256("\n".join(looks).encode()).hexdigest()[:16]
-    return look, content, datetime.fromtimestamp(modified, UTC).replace(tzinfo=None)
+    return look, content, modified
+
+
+def _moment(modified: float) -> datetime:
+    return datetime.fromtimestamp(modified, UTC).replace(tzinfo=None)

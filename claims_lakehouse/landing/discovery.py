@@ -17,6 +17,7 @@ from claims_lakehouse.contracts import FEEDS, Feed
 from claims_lakehouse.errors import UnplaceableFile, UnreadableFile, UsageError
 
 EXTENSIONS = (".parquet", ".csv", ".csv.gz")
+_LONGEST_FIRST = sorted(EXTENSIONS, key=len, reverse=True)
 DELIVERY_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 KEY_RULE = "a delivery key of 1 to 100 letters, digits, '_', '.' or '-', beginning with a letter or digit, without '..'"
 _README = "README.md"
@@ -129,7 +130,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _extension(name: str) -> str | None:
-    return next((ext for ext in sorted(EXTENSIONS, key=len, reverse=True) if name.lower().endswith(ext)), None)
+    name = name.lower()
+    for extension in _LONGEST_FIRST:
+        if name.endswith(extension):
+            return extension
+    return None
 
 
 def _flat(entry: os.DirEntry[str], feeds: dict[str, Feed]) -> tuple[Feed | None, str]:
@@ -155,16 +160,17 @@ def _unknown_feed(entry: os.DirEntry[str], feeds: dict[str, Feed]) -> Unplaceabl
 
 def _place(feed: Feed, entry: os.DirEntry[str], name: str, landing: Path) -> LandedDelivery | UnplaceableFile | None:
     """The delivery that an entry is, given its name without the feed's; None for a folder still empty."""
-    place = shown(str(Path(entry.path).relative_to(landing)))
     extension = _extension(name)
     key = name[: -len(extension)] if extension else name
-    if not is_delivery_key(key):
-        return UnplaceableFile(f"{place}: found no readable delivery key; expected {KEY_RULE}.")
     path = Path(entry.path)
+    if not is_delivery_key(key):
+        return UnplaceableFile(f"{_place_of(path, landing)}: found no readable delivery key; expected {KEY_RULE}.")
     if not _is_folder(entry):
         if extension is None:
+            place = _place_of(path, landing)
             return UnplaceableFile(f"{place}: found an unknown kind of file; expected {' or '.join(EXTENSIONS)}.")
         return LandedDelivery(feed, key, (path,))
+    place = _place_of(path, landing)
     if extension is not None:
         return LandedDelivery(feed, key, (path,), UnreadableFile(place, "a folder", "a file, by its name"))
     try:
@@ -177,7 +183,7 @@ def _place(feed: Feed, entry: os.DirEntry[str], name: str, landing: Path) -> Lan
         if _is_folder(part) or _extension(part.name) is None:
             found = "a folder" if _is_folder(part) else "an unknown kind of file"
             problem = UnreadableFile(
-                shown(f"{path.relative_to(landing)}/{part.name}"),
+                _place_of(Path(part.path), landing),
                 found,
                 f"part files, {' or '.join(EXTENSIONS)}",
             )
@@ -185,9 +191,13 @@ def _place(feed: Feed, entry: os.DirEntry[str], name: str, landing: Path) -> Lan
     return LandedDelivery(feed, key, tuple(Path(part.path) for part in parts)) if parts else None
 
 
+def _place_of(path: Path, landing: Path) -> str:
+    return shown(str(path.relative_to(landing)))
+
+
 def _two_for_one(first: LandedDelivery, second: LandedDelivery, landing: Path) -> LandedDelivery:
     names = [
-        shown(str((landed.parts[0] if len(landed.parts) == 1 else landed.parts[0].parent).relative_to(landing)))
+        _place_of(landed.parts[0] if len(landed.parts) == 1 else landed.parts[0].parent, landing)
         for landed in (first, second)
     ]
     problem = UnreadableFile(

@@ -24,12 +24,12 @@ _Seen = list[int | str]
 
 def file_stat(path: Path, landing: Path) -> os.stat_result:
     """The stat of a landed file; UnreadableFile where it is none that could be read."""
-    place = shown(os.path.relpath(path, landing))
     try:
         status = path.stat()
     except OSError as error:
-        raise UnreadableFile(place, f"no access ({error.strerror})", "a readable file") from None
+        raise _no_access(path, landing, error) from None
     if not stat.S_ISREG(status.st_mode):
+        place = shown(os.path.relpath(path, landing))
         raise UnreadableFile(place, "something that is not a regular file", "a file")
     return status
 
@@ -47,15 +47,12 @@ class Fingerprints:
 
     def of(self, parts: Sequence[Path]) -> str:
         """The fingerprint of a delivery's content: its file's digest, or that of its parts' digests in order."""
-        digests = [self._digest(part) for part in parts]
-        return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
+        return _together([self._digest(part) for part in parts])
 
-    def peek(self, parts: Sequence[Path]) -> str | None:
-        """The fingerprint, if it is known without reading a file."""
-        looks = [(str(part), _look(file_stat(part, self._landing))) for part in parts]
-        if all(path in self._known and self._known[path][:4] == look for path, look in looks):
-            return self.of(parts)
-        return None
+    def peek(self, parts: Sequence[Path], stats: Sequence[os.stat_result]) -> str | None:
+        """The fingerprint of files that have these stats, if it is known without reading one."""
+        digests = [self._remembered(part, _look(status)) for part, status in zip(parts, stats, strict=True)]
+        return None if None in digests else _together([digest for digest in digests if digest])
 
     def save(self) -> None:
         """Write down what was learned, if anything was."""
@@ -65,20 +62,32 @@ class Fingerprints:
     def _digest(self, path: Path) -> str:
         status = file_stat(path, self._landing)
         look = _look(status)
-        known = self._known.get(str(path))
-        if known and known[:4] == look:
-            return str(known[4])
+        known = self._remembered(path, look)
+        if known is not None:
+            return known
         now = self._now_ns()
         try:
             with path.open("rb") as content:
                 digest = hashlib.file_digest(content, "sha256").hexdigest()
         except OSError as error:
-            place = shown(os.path.relpath(path, self._landing))
-            raise UnreadableFile(place, f"no access ({error.strerror})", "a readable file") from None
+            raise _no_access(path, self._landing, error) from None
         if now - max(status.st_mtime_ns, status.st_ctime_ns) > _STILL_NS:
             self._known[str(path)] = [*look, digest]
             self._changed = True
         return digest
+
+    def _remembered(self, path: Path, look: _Seen) -> str | None:
+        known = self._known.get(str(path))
+        return str(known[4]) if known and known[:4] == look else None
+
+
+def _together(digests: list[str]) -> str:
+    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def _no_access(path: Path, landing: Path, error: OSError) -> UnreadableFile:
+    place = shown(os.path.relpath(path, landing))
+    return UnreadableFile(place, f"no access ({error.strerror})", "a readable file")
 
 
 def _look(status: os.stat_result) -> _Seen:

@@ -14,7 +14,7 @@ import duckdb
 
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.settings import Settings
-from claims_lakehouse.warehouse.connection import set_quietly
+from claims_lakehouse.warehouse.bounds import set_quietly
 from claims_lakehouse.warehouse.literals import literal
 
 if TYPE_CHECKING:

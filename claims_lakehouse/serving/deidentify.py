@@ -26,8 +26,8 @@ from claims_lakehouse.serving.comments import Comment
 from claims_lakehouse.serving.crosswalk import crosswalk_path, lay_tokens
 from claims_lakehouse.serving.publish import PUBLISHED_MODE, share
 from claims_lakehouse.settings import Settings
-from claims_lakehouse.warehouse.bounds import bounds
-from claims_lakehouse.warehouse.connection import set_quietly, transaction, writers_turn
+from claims_lakehouse.warehouse.bounds import bounds, set_quietly
+from claims_lakehouse.warehouse.connection import transaction, writers_turn
 from claims_lakehouse.warehouse.literals import literal
 
 #: Areas that leave as 000 unless a list of one's own is given.

@@ -17,7 +17,7 @@ import duckdb
 from claims_lakehouse.errors import WarehouseBusy, WarehouseUnsound
 from claims_lakehouse.files import FILE_MODE, make_folder
 from claims_lakehouse.settings import Settings
-from claims_lakehouse.warehouse.bounds import bounds
+from claims_lakehouse.warehouse.bounds import bounds, set_quietly
 from claims_lakehouse.warehouse.schema import create_schema, is_of_this_schema
 
 #: How long a writer waits for its turn, seconds.
@@ -64,16 +64,6 @@ def connected(settings: Settings, patience: float = PATIENCE) -> Iterator[duckdb
 def is_damage(error: duckdb.Error) -> bool:
     """Whether an error speaks of the file itself, and not of what the machine lacks at the moment."""
     return not isinstance(error, duckdb.OutOfMemoryException) and not any(told in str(error) for told in _NOT_DAMAGE)
-
-
-def set_quietly(con: duckdb.DuckDBPyConnection) -> None:
-    """Have a connection draw no progress bar, and tell times in UTC.
-
-    In Jupyter without ipywidgets the bar is off already, and DuckDB refuses to hear of it.
-    """
-    con.execute("SET TimeZone = 'UTC'")
-    if con.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(True,)]:
-        con.execute("SET enable_progress_bar = false")
 
 
 @contextmanager

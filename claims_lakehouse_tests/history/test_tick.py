@@ -6,6 +6,7 @@ import builtins
 import os
 import pathlib
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -353,3 +354,29 @@ def test_a_look_over_5000_known_deliveries_opens_none_of_their_files(
     assert len(reads) == len(journaled), "a journal that did not grow was read again"
     assert opened == []
     assert {feed.name for feed in FEEDS} >= {feed for feed, _ in first.seen}
+
+
+def test_a_look_asks_the_disk_once_about_each_known_file_and_its_journal(
+    lakehouse: Lakehouse, looks: Looks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {}
+    for number in range(3):
+        path = land(lakehouse, f"d{number}")
+        lakehouse.process("patients", f"d{number}")
+        status = path.stat()
+        print_of = looks.look().seen["patients", f"d{number}"].state.content  # type: ignore[union-attr]
+        known[str(path)] = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, print_of]
+    write_json(lakehouse.settings.home / "fingerprints.json", known)
+    looks.look()
+    asked: Counter[str] = Counter()
+    stat = os.stat
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", lambda path, **how: asked.update([os.fspath(path)]) or stat(path, **how))
+        found = looks.look()
+    assert all(one.content for one in found.seen.values())
+    raw = lakehouse.settings.home / "raw" / "patients"
+    expected = [*known, *(str(raw / f"d{number}" / "journal.jsonl") for number in range(3))]
+    assert {path: count for path, count in asked.items() if path in expected} == dict.fromkeys(expected, 1)
+    assert (
+        len([path for path in asked if path.startswith((str(raw), str(lakehouse.settings.landing / "patients")))]) <= 8
+    )
