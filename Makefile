@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check lint types format ui notebook bench torture clean
+.PHONY: help demo test check lint types format ui notebook bench bench-scale bench-peers torture clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,9 +39,15 @@ ui: $(READY)  ## Open the Dagster UI on data/landing and data/lakehouse
 notebook: $(READY)  ## Run the notebook on sample deliveries and, where it is, shared/data/flexion
 	$(BIN)/python -m claims_lakehouse_tests.notebook
 
-bench: $(READY)  ## Time the whole way of two deliveries beside the floor, and the questions people ask
-	$(BIN)/python benchmarks/ingest.py
+bench: $(READY)  ## Time history and the whole way beside the floor, landing, start-up, questions (minutes)
+	$(BIN)/python -m benchmarks bench $(ARGS)
 	$(BIN)/python benchmarks/questions.py
+
+bench-scale: $(READY)  ## Time the large ones: 50 million rows, 40 million records, 5,000 deliveries (hours)
+	$(BIN)/python -m benchmarks scale $(ARGS)
+
+bench-peers: $(READY)  ## Time dlt, SQLMesh and dbt on the same two files, in turn with ours
+	$(BIN)/python -m benchmarks peers $(ARGS)
 
 torture: $(READY)  ## Kill, starve and fuzz it, in every order: the long proof (half an hour or more)
 	$(BIN)/python -m claims_lakehouse_tests.torture
