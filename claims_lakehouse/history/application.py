@@ -36,6 +36,7 @@ class Application:
         status: What the ledger is to say of it.
         error: Why the content that landed last is not the one that stands, if so.
         corrections: Every field that corrections change or changed.
+        loaded_at: When this application is made, or was made first; None for now.
     """
 
     feed: Feed
@@ -48,6 +49,7 @@ class Application:
     error: str | None = None
     run_id: str | None = None
     corrections: tuple[CorrectedField, ...] = ()
+    loaded_at: datetime | None = None
 
 
 class Applied(NamedTuple):

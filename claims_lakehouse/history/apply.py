@@ -1,207 +1,248 @@
-"""Apply one delivery: the single operation behind a new, late, repeated, replaced or retracted one.
+"""Apply deliveries of one feed: the single operation behind new, late, repeated, replaced and retracted ones.
 
-Gather the rows of its records, drop what it said before, add what it says now, recompute, replace, audit, all in
-one transaction with the ledger row. Only the delivery's records are touched.
+Gather the rows of their records, drop what they said before, add what they say now, recompute, write the difference,
+audit, all in one transaction with the ledger rows. Only the deliveries' records are touched, and of their rows only
+those that change: a version that stays as it was is not written again.
 
-A record that nobody has spoken of before, and this delivery once, needs no comparing: its row is its history.
+A record that nobody has spoken of before, and these deliveries once, needs no comparing: its row is its history.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import duckdb
 
+from claims_lakehouse.contracts import Feed
 from claims_lakehouse.history import live_issues
-from claims_lakehouse.history.application import Application, Applied, Content
+from claims_lakehouse.history.application import Application, Applied
 from claims_lakehouse.history.audit import audit
 from claims_lakehouse.history.intervals import intervals_sql
 from claims_lakehouse.history.ledger import write_ledger_row
 from claims_lakehouse.landing.journal import Event
 from claims_lakehouse.warehouse.connection import transaction
-from claims_lakehouse.warehouse.literals import literal
+from claims_lakehouse.warehouse.literals import literal, literals, moment
 
 
-def apply_delivery(
+def apply_deliveries(
     con: duckdb.DuckDBPyConnection,
-    application: Application,
-    announce: Callable[[], list[Event]] = list,
-    loaded_at: datetime | None = None,
-) -> Applied:
-    """Make the tables what they are with this delivery as `application` has it.
+    applications: Sequence[Application],
+    announce: Callable[[Application], list[Event]],
+) -> dict[str, Applied]:
+    """Make the tables what they are with these deliveries of one feed, each as its application has it: all or none.
 
-    `announce` writes down, just before the commit, what is about to hold, and returns the delivery's whole
+    `announce` writes down, just before the commit, what is about to hold of a delivery, and returns its whole
     journal for `delivery_log`. AuditFailed (nothing changed) where the outcome would break a law.
     """
+    feed = applications[0].feed
     with transaction(con):
-        statements = _Statements(con, application)
-        applied = statements.apply()
-        live_issues.refresh(
-            con,
-            application.feed,
-            application.delivery,
-            application.received_at,
-            recomputed=statements.recomputed,
-        )
-        audit(con, application.feed, application.delivery, _expected_rows(application), applied)
-        write_ledger_row(con, application, announce(), loaded_at)
+        rows = _Rows(con, feed, applications)
+        rows.gather()
+        rows.recompute()
+        rows.write()
+        _write_findings(con, applications)
+        live_issues.refresh(con, applications, is_compared=rows.is_compared, spoke_before=rows.spoke_before)
+        applied = rows.applied()
+        audit(con, applications, applied, rows.touched_only)
+        for application in applications:
+            write_ledger_row(con, application, announce(application))
     return applied
 
 
-def _expected_rows(application: Application) -> int:
-    if not application.is_applied or application.content is None:
-        return 0
-    return application.content.verification.valid
+class _Rows:
+    """The rows of the records that some deliveries speak of, in temporary tables that are made anew each time.
 
+    `incoming` is what the deliveries say now, `touched` the keys of their records, `standing` what the tables hold of
+    those, `touched_rows` what others said of them and these say now, and `recomputed` what history makes of the
+    records that more than one row speaks of.
+    """
 
-class _Statements:
-    """The statements of one application, over temporary tables that are made anew each time."""
-
-    def __init__(self, con: duckdb.DuckDBPyConnection, application: Application) -> None:
-        self._con, self._application, self._feed = con, application, application.feed
-        self._key = ", ".join(self._feed.key)
-        self._columns = ", ".join(column.name for column in self._feed.columns)
-        self.recomputed = False
-
-    def apply(self) -> Applied:
-        application, feed = self._application, self._feed
-        adds = application.is_applied and application.content is not None
-        self._incoming(application.content if adds else None)
-        self._touched()
-        self._standing()
-        repeats = adds and application.content is not None and application.content.verification.repeats
-        compared = self._compared(repeats=repeats)
-        origin = f"delivery, row_number, recorded_at, {feed.surrogate_key}"
-        alone = f"ANTI JOIN compared USING ({self._key})" if compared else ""
-        self._run(
-            f"INSERT INTO {feed.table} SELECT {self._columns}, sequence, NULL, true, 1, {origin} FROM incoming {alone}"
+    def __init__(self, con: duckdb.DuckDBPyConnection, feed: Feed, applications: Sequence[Application]) -> None:
+        self._con, self._feed, self._applications = con, feed, applications
+        self._key = ", ".join(feed.key)
+        self._columns = ", ".join(column.name for column in feed.columns)
+        self._origin = f"delivery, row_number, recorded_at, {feed.surrogate_key}"
+        self._ours = f"delivery IN ({literals(one.delivery for one in applications)})"
+        self._tables = (feed.table, feed.restated_table)
+        self._has_rows = any(self._number(f"SELECT count(*) FROM (FROM {table} LIMIT 1)") for table in self._tables)
+        self.spoke_before = any(
+            self._number(f"SELECT count(*) FROM (FROM {table} WHERE {self._ours} LIMIT 1)") for table in self._tables
         )
-        if compared:
-            self._recompute(origin)
-        self._findings()
-        return Applied(*(self._count(table) for table in (feed.table, feed.restated_table)))
+        self.is_compared = False
 
-    def _run(self, statement: str, **values: Any) -> duckdb.DuckDBPyConnection:
-        return self._con.execute(statement, values)
+    @property
+    def touched_only(self) -> str:
+        """SQL that narrows a table of versions to the touched records; empty where it holds no others."""
+        return f"SEMI JOIN touched USING ({self._key})" if self._has_rows else ""
 
-    def _count(self, table: str) -> int:
-        row = self._run(f"SELECT count(*) FROM {table} WHERE delivery = $delivery", delivery=self._application.delivery)
-        return int(row.fetchall()[0][0])
-
-    def _incoming(self, content: Content | None) -> None:
-        """The delivery's rows as the tables hold them: a view, for they are read at most three times."""
-        application, feed = self._application, self._feed
-        moment = f"TIMESTAMP '{application.received_at.isoformat(sep=' ')}'"
-        sequence = feed.sequence or moment
-        named = ", ".join(f"CAST({name} AS VARCHAR)" for name in feed.key)
-        delivery = literal(application.delivery)
-        source = f"read_parquet({literal(content.validated)})" if content and content.validated else feed.table
-        self._run(
+    def gather(self) -> None:
+        """Lay out what comes, whose records it touches, and what stands of those."""
+        adding = [one for one in self._applications if one.is_applied and one.content and one.content.validated]
+        self._incoming(adding)
+        before = "".join(f" UNION SELECT {self._key} FROM {table} WHERE {self._ours}" for table in self._tables)
+        self._hold("touched", f"SELECT {self._key} FROM incoming{before if self.spoke_before else ''}", self._has_rows)
+        touched = f"SEMI JOIN touched USING ({self._key})" if self._has_rows else "WHERE false"
+        self._con.execute(
             f"""
-            CREATE OR REPLACE TEMP VIEW incoming AS
-            SELECT {self._columns}, {sequence} AS sequence, {moment} AS received_at, {delivery} AS delivery, row_number,
-                   TIMESTAMP '{application.recorded_at.isoformat(sep=" ")}' AS recorded_at,
-                   (md5_number_lower(concat_ws(chr(31), {named}, CAST({sequence} AS VARCHAR), {delivery})) >> 1)::BIGINT
-                       AS {feed.surrogate_key}
-            FROM {source} WHERE {"true" if content else "false"}
+            CREATE OR REPLACE TEMP TABLE standing AS
+            SELECT 'version' AS source, rowid AS source_row, valid_to AS stood_to, version AS stood_as,
+                   {self._columns}, valid_from AS sequence, {self._origin} FROM {self._feed.table} {touched}
+            UNION ALL
+            SELECT 'restatement', rowid, NULL, NULL, {self._columns}, sequence, {self._origin}
+            FROM {self._feed.restated_table} {touched}
+            """
+        )
+        accepted = f"{self._columns}, sequence, {self._origin}"
+        self._con.execute(
+            f"CREATE OR REPLACE TEMP VIEW touched_rows AS SELECT {accepted} FROM standing WHERE NOT {self._ours}"
+            f" UNION ALL SELECT {accepted} FROM incoming"
+        )
+        repeats = any(one.content and one.content.verification.repeats for one in adding)
+        again = ""
+        if len(adding) > 1:
+            again = f" UNION SELECT {self._key} FROM incoming GROUP BY {self._key} HAVING count(*) > 1"
+        elif repeats:
+            again = f" UNION SELECT {self._key} FROM incoming WHERE recurs"
+        self._con.execute(
+            f"CREATE OR REPLACE TEMP TABLE compared AS SELECT DISTINCT {self._key} FROM standing"
+            f" WHERE NOT {self._ours}{again}"
+        )
+        self.is_compared = self._number("SELECT count(*) FROM compared") > 0
+
+    def recompute(self) -> None:
+        """Make the history of the records that more than one row speaks of."""
+        if not self.is_compared:
+            return
+        stood = "source, source_row, stood_to, stood_as"
+        rows = f"{self._columns}, sequence, received_at, {stood}, {self._origin}"
+        self._con.execute(
+            f"""
+            CREATE OR REPLACE TEMP VIEW accepted_rows AS
+            SELECT {rows} FROM (FROM standing WHERE NOT {self._ours})
+            JOIN (SELECT delivery, received_at FROM internal.ledger WHERE feed = {literal(self._feed.name)})
+            USING (delivery)
+            UNION ALL
+            SELECT {rows}
+            FROM (SELECT *, 'delivery' AS source, NULL AS source_row, NULL AS stood_to, NULL AS stood_as FROM incoming)
+            SEMI JOIN compared USING ({self._key})
+            """
+        )
+        self._con.execute(f"CREATE OR REPLACE TEMP TABLE recomputed AS {intervals_sql(self._feed, stood)}")
+
+    def write(self) -> None:
+        """Bring the two tables to what was recomputed, and add the rows that need no comparing."""
+        versions, restatements = self._tables
+        self._remove(versions, "version", "said_again")
+        self._remove(restatements, "restatement", "NOT said_again")
+        alone = f"ANTI JOIN compared USING ({self._key})" if self.is_compared else ""
+        self._con.execute(
+            f"""
+            INSERT INTO {versions}
+            SELECT {self._columns}, sequence, NULL, true, 1, {self._origin} FROM incoming {alone}
+            """
+        )
+        if not self.is_compared:
+            return
+        self._con.execute(
+            f"""
+            UPDATE {versions} SET valid_to = now.valid_to, is_current = now.valid_to IS NULL, version = now.version
+            FROM (
+                SELECT source_row, valid_to, version FROM recomputed
+                WHERE source = 'version' AND NOT said_again
+                  AND (valid_to IS DISTINCT FROM stood_to OR version <> stood_as)
+            ) AS now
+            WHERE {versions}.rowid = now.source_row
+            """
+        )
+        self._con.execute(
+            f"""
+            INSERT INTO {versions}
+            SELECT {self._columns}, sequence, valid_to, valid_to IS NULL, version, {self._origin}
+            FROM recomputed WHERE source <> 'version' AND NOT said_again
+            """
+        )
+        self._con.execute(
+            f"""
+            INSERT INTO {restatements}
+            SELECT {self._columns}, sequence, {self._origin}
+            FROM recomputed WHERE source <> 'restatement' AND said_again
             """
         )
 
-    def _touched(self) -> None:
-        """The records that this delivery speaks of, or spoke of before."""
-        tables = (self._feed.table, self._feed.restated_table)
-        before = "".join(f" UNION SELECT {self._key} FROM {table} WHERE delivery = $delivery" for table in tables)
-        spoke = any(self._count(table) for table in tables)
-        self._run(
-            f"CREATE OR REPLACE TEMP TABLE touched AS SELECT {self._key} FROM incoming" + (before if spoke else ""),
-            **({"delivery": self._application.delivery} if spoke else {}),
-        )
+    def _remove(self, table: str, source: str, misplaced: str) -> None:
+        """Take out of a table what these deliveries said before, and what belongs into the other one now."""
+        gone = f"SELECT source_row FROM standing WHERE source = '{source}' AND {self._ours}"
+        if self.is_compared:
+            gone += f" UNION ALL SELECT source_row FROM recomputed WHERE source = '{source}' AND {misplaced}"
+        if self._number(f"SELECT count(*) FROM ({gone})"):
+            self._con.execute(f"DELETE FROM {table} WHERE rowid IN ({gone})")
 
-    def _standing(self) -> None:
-        """Take the touched records' rows out of the tables; what other deliveries said stays in `standing`."""
-        feed = self._feed
-        tables = (
-            (feed.table, "valid_from", "standing_versions"),
-            (feed.restated_table, "sequence", "standing_restated"),
-        )
-        for table, sequence, standing in tables:
-            self._run(
-                f"""
-                CREATE OR REPLACE TEMP TABLE {standing}_rows AS
-                SELECT rowid AS place FROM {table} SEMI JOIN touched USING ({self._key})
-                """
+    def applied(self) -> dict[str, Applied]:
+        """The deliveries' rows in the two tables."""
+        counts = [
+            dict(
+                self._con.execute(
+                    f"SELECT delivery, count(*) FROM {table} WHERE {self._ours} GROUP BY delivery"
+                ).fetchall()
             )
-            self._run(
-                f"""
-                CREATE OR REPLACE TEMP TABLE {standing} AS
-                SELECT {self._columns}, {sequence} AS sequence, delivery, row_number, recorded_at, {feed.surrogate_key}
-                FROM {table} WHERE rowid IN (SELECT place FROM {standing}_rows) AND delivery <> $delivery
-                """,
-                delivery=self._application.delivery,
-            )
-            if self._run(f"SELECT count(*) FROM {standing}_rows").fetchall()[0][0]:
-                self._run(f"DELETE FROM {table} WHERE rowid IN (SELECT place FROM {standing}_rows)")
+            for table in self._tables
+        ]
+        return {one.delivery: Applied(*(count.get(one.delivery, 0) for count in counts)) for one in self._applications}
 
-    def _compared(self, *, repeats: bool) -> int:
-        """The records with more than one row, whose rows have to be compared; returns how many there are."""
-        again = f" UNION SELECT {self._key} FROM incoming GROUP BY {self._key} HAVING count(*) > 1" if repeats else ""
-        self._run(
-            f"""
-            CREATE OR REPLACE TEMP TABLE compared AS
-            SELECT {self._key} FROM standing_versions UNION SELECT {self._key} FROM standing_restated{again}
-            """
-        )
-        return int(self._run("SELECT count(*) FROM compared").fetchall()[0][0])
-
-    def _recompute(self, origin: str) -> None:
-        feed = self._feed
-        columns = f"{self._columns}, sequence, received_at, {origin}"
-        standing = f"""
-            SELECT {self._columns}, sequence, ledger.received_at AS received_at, standing.delivery AS delivery,
-                   row_number, recorded_at, {feed.surrogate_key}
-            FROM (FROM standing_versions UNION ALL FROM standing_restated) AS standing
-            JOIN internal.ledger AS ledger ON ledger.feed = $feed AND ledger.delivery = standing.delivery
+    def _incoming(self, adding: Sequence[Application]) -> None:
+        """What the deliveries say now, as the tables hold it; of one delivery a view: its file is read a few times."""
+        nothing = f"""
+            SELECT {self._columns}, valid_from AS sequence, NULL::TIMESTAMP AS received_at, {self._origin},
+                   false AS recurs
+            FROM {self._feed.table} WHERE false
         """
-        self._run(
-            f"""
-            CREATE OR REPLACE TEMP TABLE accepted_rows AS {standing}
-            UNION ALL SELECT {columns} FROM incoming SEMI JOIN compared USING ({self._key})
-            """,
-            feed=feed.name,
-        )
-        self._run(f"CREATE OR REPLACE TEMP TABLE recomputed AS {intervals_sql(feed)}")
-        self.recomputed = True
-        self._run(
-            f"""
-            INSERT INTO {feed.table}
-            SELECT {self._columns}, sequence, valid_to, valid_to IS NULL, version, {origin}
-            FROM recomputed WHERE NOT said_again
-            """
-        )
-        self._run(
-            f"""
-            INSERT INTO {feed.restated_table}
-            SELECT {self._columns}, sequence, {origin} FROM recomputed WHERE said_again
-            """
-        )
+        said = [_said(self._feed, self._columns, one, one.content.validated) for one in adding if one.content]
+        self._hold("incoming", " UNION ALL ".join(said) or nothing, len(said) > 1)
 
-    def _findings(self) -> None:
-        """The findings of the content that the delivery has now, in place of those it had before."""
-        application = self._application
-        this = {"feed": application.feed.name, "delivery": application.delivery}
-        self._run("DELETE FROM internal.finding WHERE feed = $feed AND delivery = $delivery AND NOT live", **this)
-        if application.content is not None and application.content.issues is not None:
-            self._run(
+    def _hold(self, name: str, select: str, is_kept: bool) -> None:
+        """Name the rows of a SELECT: kept in a table, or read again each time."""
+        if is_kept:
+            self._con.execute(f"CREATE OR REPLACE TEMP TABLE {name}_kept AS {select}")
+        self._con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {f'FROM {name}_kept' if is_kept else select}")
+
+    def _number(self, sql: str) -> int:
+        return int(self._con.execute(sql).fetchall()[0][0])
+
+
+def _said(feed: Feed, columns: str, one: Application, validated: Path | None) -> str:
+    """SQL for what one delivery says."""
+    received_at = moment(one.received_at)
+    return f"""
+        SELECT {columns}, {feed.sequence or received_at} AS sequence, {received_at} AS received_at,
+               {literal(one.delivery)} AS delivery, row_number, {moment(one.recorded_at)} AS recorded_at,
+               {feed.surrogate_key}, recurs
+        FROM read_parquet({literal(str(validated))})
+    """
+
+
+def _write_findings(con: duckdb.DuckDBPyConnection, applications: Sequence[Application]) -> None:
+    """The findings of the contents that the deliveries have now, in place of those that they had before."""
+    feed = applications[0].feed.name
+    named = literals(one.delivery for one in applications)
+    con.execute(
+        f"DELETE FROM internal.finding WHERE feed = $feed AND delivery IN ({named}) AND NOT live", {"feed": feed}
+    )
+    for retracted in (False, True):
+        files = [
+            str(one.content.issues)
+            for one in applications
+            if one.content is not None and one.content.issues is not None and (one.status == "retracted") is retracted
+        ]
+        if files:
+            con.execute(
                 """
                 INSERT INTO internal.finding BY NAME
                 SELECT *, false AS live,
                        CASE WHEN $retracted THEN 'retracted' WHEN corrected_by IS NULL THEN 'open' ELSE 'resolved' END
                            AS status,
                        CASE WHEN NOT $retracted THEN 'correction ' || corrected_by END AS resolved_by
-                FROM read_parquet($issues)
+                FROM read_parquet($files)
                 """,
-                issues=str(application.content.issues),
-                retracted=application.status == "retracted",
+                {"files": files, "retracted": retracted},
             )

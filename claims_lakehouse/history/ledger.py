@@ -38,12 +38,7 @@ def read_changes(con: duckdb.DuckDBPyConnection) -> str:
     return str(con.execute("SELECT concat(warehouse, '/', n) FROM internal.change").fetchall()[0][0])
 
 
-def write_ledger_row(
-    con: duckdb.DuckDBPyConnection,
-    application: Application,
-    events: list[Event],
-    loaded_at: datetime | None = None,
-) -> None:
+def write_ledger_row(con: duckdb.DuckDBPyConnection, application: Application, events: list[Event]) -> None:
     """Set a delivery's ledger row and log to what they are now; part of the caller's transaction."""
     this = {"feed": application.feed.name, "delivery": application.delivery}
     con.execute("DELETE FROM internal.ledger WHERE feed = $feed AND delivery = $delivery", this)
@@ -63,7 +58,7 @@ def write_ledger_row(
             application.status,
             application.error,
             application.run_id,
-            loaded_at or datetime.now(UTC).replace(tzinfo=None),
+            application.loaded_at or datetime.now(UTC).replace(tzinfo=None),
             json.dumps(counts.nulls) if counts else None,
             counts.corrections if counts else "",
         ],

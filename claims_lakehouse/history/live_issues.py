@@ -7,30 +7,33 @@ are made anew: findings about the delivery's records, and about other feeds' row
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
 from importlib.resources import files
 
 import duckdb
 
 from claims_lakehouse.contracts import FEEDS, Feed, Reference
 from claims_lakehouse.contracts.rules import SAME_SEQUENCE, Rule
+from claims_lakehouse.history.application import Application
 from claims_lakehouse.warehouse.literals import literal
 
 
 def refresh(
-    con: duckdb.DuckDBPyConnection, feed: Feed, delivery: str, received_at: datetime, *, recomputed: bool
+    con: duckdb.DuckDBPyConnection, applications: Sequence[Application], *, is_compared: bool, spoke_before: bool
 ) -> None:
-    """Make the findings that the records in the temporary table `touched` bear on anew.
+    """Make the findings that the records in `touched` bear on anew, `touched_rows` being all their accepted rows.
 
-    `recomputed` says whether the temporary table of that name holds records with more than one row.
+    `is_compared` says whether the temporary table `recomputed` holds records with more than one row, `spoke_before`
+    whether one of the deliveries had accepted rows until now.
     """
-    this = {"feed": feed.name, "delivery": delivery}
-    con.execute(_sql("delivery_order"), {**this, "received_at": received_at})
+    feed = applications[0].feed
+    these = {"feed": feed.name, "deliveries": [one.delivery for one in applications]}
+    con.execute(_sql("delivery_order"), {**these, "received_at": [one.received_at for one in applications]})
     touched = f"SELECT {key_text(feed)} FROM touched"
     con.execute(
         f"DELETE FROM internal.finding WHERE live AND feed = $feed AND record_key IN ({touched})", {"feed": feed.name}
     )
-    if recomputed:
+    if is_compared:
         con.execute(
             _sql("same_sequence").format(issue=_issue(feed, SAME_SEQUENCE, feed.sequence), key=", ".join(feed.key))
         )
@@ -39,21 +42,42 @@ def refresh(
         _sql("resolve_errors").format(
             key_text=key_text(feed), accepted=_accepted(feed, ", ".join(feed.key), concerned)
         ),
-        this,
+        these,
     )
     for reference in feed.references:
-        _refer(con, feed, reference, f"WHERE {key_text(feed)} IN ({touched})")
+        _refer(con, feed, reference, "touched_rows")
     for child in FEEDS:
         for reference in child.references:
             if reference.feed.name == feed.name:
-                con.execute(
-                    f"""
-                    DELETE FROM internal.finding WHERE live AND feed = $feed AND rule = $rule AND column_name = $column
-                    AND value IN ({touched})
-                    """,
-                    {"feed": child.name, "rule": reference.unknown.name, "column": reference.column},
-                )
-                _refer(con, child, reference, f"WHERE {reference.column} IN ({touched})")
+                _refer_again(con, child, reference, touched, spoke_before=spoke_before)
+
+
+def _refer_again(
+    con: duckdb.DuckDBPyConnection, child: Feed, reference: Reference, touched: str, *, spoke_before: bool
+) -> None:
+    """Make the findings about rows that refer to touched records anew.
+
+    A delivery that says something for the first time can only bring a parent, or bring it earlier: then no other rows
+    are concerned than those that miss one.
+    """
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE missed AS
+        SELECT DISTINCT value FROM internal.finding
+        WHERE live AND feed = $feed AND rule = $rule AND column_name = $column AND value IN ({touched})
+        """,
+        {"feed": child.name, "rule": reference.unknown.name, "column": reference.column},
+    )
+    con.execute(
+        """
+        DELETE FROM internal.finding
+        WHERE live AND feed = $feed AND rule = $rule AND column_name = $column AND value IN (FROM missed)
+        """,
+        {"feed": child.name, "rule": reference.unknown.name, "column": reference.column},
+    )
+    among = f"WHERE {reference.column} IN ({touched if spoke_before else 'FROM missed'})"
+    columns = ", ".join(dict.fromkeys((*child.key, reference.column)))
+    _refer(con, child, reference, f"({_accepted(child, columns, among)})")
 
 
 def key_text(feed: Feed, table: str = "") -> str:
@@ -67,13 +91,13 @@ def _sql(name: str) -> str:
     return files(__package__).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
 
 
-def _refer(con: duckdb.DuckDBPyConnection, feed: Feed, reference: Reference, among: str) -> None:
+def _refer(con: duckdb.DuckDBPyConnection, feed: Feed, reference: Reference, children: str) -> None:
     parent, columns = reference.feed, dict.fromkeys((*feed.key, reference.column))
     named = f"WHERE {key_text(parent)} IN (SELECT {reference.column} FROM child)"
     con.execute(
         _sql("unknown_references").format(
             issue=_issue(feed, reference.unknown, reference.column, "child"),
-            children=_accepted(feed, ", ".join(columns), among),
+            children=f"SELECT {', '.join(columns)}, sequence, delivery, row_number FROM {children}",
             parents=_accepted(parent, f"{key_text(parent)} AS id", named),
             parent_feed=parent.name,
             feed=feed.name,

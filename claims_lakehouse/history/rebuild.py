@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from claims_lakehouse.contracts import FEEDS, feed_named
 from claims_lakehouse.files import make_folder, sync, write_json
 from claims_lakehouse.history.comparison import Difference, compare
 from claims_lakehouse.history.plan import DeliveryName
-from claims_lakehouse.history.standing import bring_back
+from claims_lakehouse.history.standing import BATCH_DELIVERIES, bring_back
 from claims_lakehouse.landing.journal import DeliveryState, Journal, journaled_deliveries
 from claims_lakehouse.settings import Settings
 from claims_lakehouse.warehouse.connection import connected, writers_turn
@@ -130,12 +130,24 @@ def _build(staged: Settings, built: dict[DeliveryName, DeliveryState], progress:
     changed = {name: state for name, state in found.items() if built.get(name) != state}
     order = sorted(changed, key=lambda name: (changed[name].received_at, name[1]))
     with connected(staged) as con:
-        for number, (feed, delivery) in enumerate(order, 1):
-            bring_back(con, staged, feed_named(feed), delivery, changed[feed, delivery])
+        done = 0
+        for feed, some in _runs_of_a_feed(order):
+            bring_back(con, staged, feed_named(feed), {delivery: changed[feed, delivery] for delivery in some})
+            done += len(some)
             if progress:
-                progress(number, len(order))
+                progress(done, len(order))
         con.execute("CHECKPOINT")
     built |= changed
+
+
+def _runs_of_a_feed(order: Iterable[DeliveryName]) -> Iterator[tuple[str, list[str]]]:
+    """Deliveries of one feed, a few at a time; history does not depend on their order, but is made faster in it."""
+    by_feed: dict[str, list[str]] = {}
+    for feed, delivery in order:
+        by_feed.setdefault(feed, []).append(delivery)
+    for feed, deliveries in by_feed.items():
+        for start in range(0, len(deliveries), BATCH_DELIVERIES):
+            yield feed, deliveries[start : start + BATCH_DELIVERIES]
 
 
 def _take_over(

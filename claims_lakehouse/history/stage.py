@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from claims_lakehouse.contracts import FEEDS, Feed
@@ -12,7 +13,7 @@ from claims_lakehouse.history.recovery import sound_warehouse
 from claims_lakehouse.history.standing import Standing, bring, verify_content
 from claims_lakehouse.landing.discovery import discover
 from claims_lakehouse.landing.journal import DeliveryState, Journal, journaled_deliveries
-from claims_lakehouse.landing.stage import fingerprints, land_delivery, landed_delivery
+from claims_lakehouse.landing.stage import Landing, fingerprints, land_delivery
 from claims_lakehouse.settings import Settings
 from claims_lakehouse.validation.gate import Gate, gate
 from claims_lakehouse.validation.verification import Verification
@@ -64,19 +65,23 @@ def look(settings: Settings) -> Outlook:
     return Outlook(due, found.unplaceable, len(states) - len(due), changes)
 
 
-def take_up(settings: Settings, feed: Feed, delivery: str, run_id: str | None = None) -> str:
+def take_up(
+    settings: Settings, feed: Feed, delivery: str, run_id: str | None = None, landing: Landing | None = None
+) -> str:
     """Take up the delivery's content from landing; returns its fingerprint.
 
     One that is no longer in landing stays as it was taken up last. DeliveryError where it cannot be read; the ledger
-    says so then, and what was good before stands.
+    says so then, and what was good before stands. Who takes up many gives a look at `landing` that serves them all,
+    and saves its fingerprints in the end.
     """
-    landed = landed_delivery(settings, feed, delivery)
+    look = landing or Landing(settings)
+    landed = look.delivery(feed, delivery)
     try:
         if landed is None:
             return known_content(settings, feed, delivery)[1]
-        known = fingerprints(settings)
-        fingerprint = land_delivery(settings, landed, known, run_id).fingerprint
-        known.save()
+        fingerprint = land_delivery(settings, landed, look.fingerprints, run_id).fingerprint
+        if landing is None:
+            look.fingerprints.save()
     except DeliveryError:
         record_failure(settings, feed, delivery, run_id)
         raise
@@ -104,14 +109,26 @@ def bring_up_to_date(settings: Settings, feed: Feed, delivery: str, run_id: str 
     """Make the tables and the ledger what the delivery's journal says: applied, held or retracted.
 
     AuditFailed (nothing changed) where that would break a law; UnreadableFile where nothing of it could ever be read.
+    """
+    outcome = bring_all_up_to_date(settings, feed, [delivery], run_id)[delivery]
+    if isinstance(outcome, DeliveryError):
+        raise outcome
+    return outcome
+
+
+def bring_all_up_to_date(
+    settings: Settings, feed: Feed, deliveries: Sequence[str], run_id: str | None = None
+) -> dict[str, Standing | DeliveryError]:
+    """The same for many deliveries of a feed, opening the warehouse once; one that fails keeps no other.
+
     A warehouse that turns out to be damaged is made anew, once.
     """
     try:
         with sound_warehouse(settings) as con:
-            return bring(con, settings, feed, delivery, run_id)
+            return bring(con, settings, feed, deliveries, run_id)
     except WarehouseUnsound:
         with sound_warehouse(settings) as con:
-            return bring(con, settings, feed, delivery, run_id)
+            return bring(con, settings, feed, deliveries, run_id)
 
 
 def hold_or_clear(settings: Settings, feed: Feed, delivery: str, checks: Gate, run_id: str | None = None) -> bool:

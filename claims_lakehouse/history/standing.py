@@ -1,4 +1,4 @@
-"""Make the warehouse what one delivery's journal says of it: applied, held, retracted, failed or purged.
+"""Make the warehouse what deliveries' journals say of them: applied, held, retracted, failed or purged.
 
 What a content was verified to is read from disk where it is whole and was made with the corrections in effect, and
 made anew from raw otherwise; a raw file that is damaged is made anew from landing, where that still has it.
@@ -6,8 +6,9 @@ made anew from raw otherwise; a raw file that is damaged is made anew from landi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 import duckdb
@@ -15,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from claims_lakehouse.contracts import Feed
-from claims_lakehouse.errors import UnreadableFile
+from claims_lakehouse.errors import AuditFailed, DeliveryError, UnreadableFile
 from claims_lakehouse.history.application import Application, Applied, Content
-from claims_lakehouse.history.apply import apply_delivery
+from claims_lakehouse.history.apply import apply_deliveries
 from claims_lakehouse.history.ledger import write_failure
 from claims_lakehouse.history.trends import Trends, trends
 from claims_lakehouse.landing.corrections import corrected_fields
@@ -28,6 +29,8 @@ from claims_lakehouse.validation.stage import read_verification, validate_delive
 from claims_lakehouse.validation.verification import Verification
 from claims_lakehouse.warehouse.connection import transaction
 
+#: How many deliveries share a transaction, and how many landed rows they may have together.
+BATCH_DELIVERIES, BATCH_ROWS = 100, 250_000
 _NOTHING = Verification(0, 0, 0, 0, 0, contract_version="")
 
 
@@ -43,50 +46,137 @@ class Standing(NamedTuple):
     trends: Trends
 
 
+class _Due(NamedTuple):
+    """What is to be applied of one delivery, the content that it comes from, and what its journal says."""
+
+    application: Application
+    content: str | None
+    state: DeliveryState
+
+
 def bring(
-    con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, delivery: str, run_id: str | None = None
-) -> Standing:
-    """Make the tables and the ledger what the delivery's journal says, and have the journal say so.
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    feed: Feed,
+    deliveries: Sequence[str],
+    run_id: str | None = None,
+) -> dict[str, Standing | DeliveryError]:
+    """Make the tables and the ledger what the deliveries' journals say, and have the journals say so.
 
-    AuditFailed (nothing changed) where that would break a law; UnreadableFile where nothing of it could ever be read.
+    Several small deliveries share a transaction; where that fails, each is tried by itself, so that one fails alone.
+    The error of a delivery is AuditFailed (nothing of it changed) where it would break a law, UnreadableFile where
+    nothing of it could ever be read.
     """
-    journal = Journal(settings, feed.name, delivery)
-    state = known_state(settings, feed, delivery)
+    outcomes: dict[str, Standing | DeliveryError] = {}
     now = datetime.now(UTC).replace(tzinfo=None)
-    fingerprint = state.standing or state.content
-    laid = state.laid_over(fingerprint)
-    content = _content(settings, feed, delivery, state, fingerprint, laid)
-    application = _application(settings, feed, delivery, state, content, now, run_id)
-
-    def announce() -> list[Event]:
-        if application.is_applied and not state.is_applied:
-            journal.append("applied", at=now, fingerprint=fingerprint, run_id=run_id, corrections=laid)
-        return journal.events()
-
-    applied = _apply(con, settings, application, state, announce, now)
-    done = content.verification if content else _NOTHING
-    return Standing(state.status, applied, done, trends(con, feed, delivery, done))
+    dues = []
+    for delivery in deliveries:
+        try:
+            dues.append(_due(settings, feed, delivery, now, run_id))
+        except DeliveryError as error:
+            outcomes[delivery] = error
+    announce = partial(_announce, settings, {due.application.delivery: due for due in dues})
+    for batch in _batches(dues):
+        outcomes |= _outcomes(con, settings, batch, announce)
+    return outcomes
 
 
 def bring_back(
-    con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, delivery: str, state: DeliveryState
+    con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, states: Mapping[str, DeliveryState]
 ) -> None:
-    """Make the tables and the ledger what the journal says was done; what is still to be done stays so."""
+    """Make the tables and the ledger what the journals say was done; what is still to be done stays so."""
+    dues = [due for delivery, state in states.items() if (due := _due_back(con, settings, feed, delivery, state))]
+
+    def announce(application: Application) -> list[Event]:
+        return Journal(settings, feed.name, application.delivery).events()
+
+    for batch in _batches(dues):
+        for outcome in _outcomes(con, settings, batch, announce).values():
+            if isinstance(outcome, DeliveryError):
+                raise outcome
+
+
+def _due(settings: Settings, feed: Feed, delivery: str, now: datetime, run_id: str | None) -> _Due:
+    state = known_state(settings, feed, delivery)
+    fingerprint = state.standing or state.content
+    content = _content(settings, feed, delivery, state, fingerprint, state.laid_over(fingerprint))
+    return _Due(_application(settings, feed, delivery, state, content, now, run_id), fingerprint, state)
+
+
+def _due_back(
+    con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, delivery: str, state: DeliveryState
+) -> _Due | None:
+    """What was applied; None where nothing good ever landed: then the ledger is to say that it failed."""
     fingerprint, laid = state.standing or state.content, state.laid_over(state.standing or state.content)
     if state.status == "applied" and not state.is_applied:
         fingerprint, laid = state.applied, state.applied_with
-    events = Journal(settings, feed.name, delivery).events
     if fingerprint is None and state.tombstone is None:
         if state.failure is not None:
-            happened = events()
+            happened = Journal(settings, feed.name, delivery).events()
             run_id = next((event.run_id for event in reversed(happened) if event.event == "failed"), None)
             with transaction(con):
                 write_failure(con, feed.name, delivery, state, happened, run_id)
-        return
+        return None
     by = state.tombstone or state.applied_by
     at, run_id = (by.at, by.run_id) if by else (datetime.now(UTC).replace(tzinfo=None), None)
     content = _content(settings, feed, delivery, state, fingerprint, laid)
-    _apply(con, settings, _application(settings, feed, delivery, state, content, at, run_id), state, events, at)
+    return _Due(_application(settings, feed, delivery, state, content, at, run_id), fingerprint, state)
+
+
+def _announce(settings: Settings, dues: Mapping[str, _Due], application: Application) -> list[Event]:
+    """Have the journal say that a delivery is applied, where it does not say so yet; returns all of it."""
+    journal = Journal(settings, application.feed.name, application.delivery)
+    due = dues[application.delivery]
+    if application.is_applied and not due.state.is_applied:
+        journal.append(
+            "applied",
+            at=application.loaded_at,
+            fingerprint=due.content,
+            run_id=application.run_id,
+            corrections=due.state.laid_over(due.content),
+        )
+    return journal.events()
+
+
+def _batches(dues: Iterable[_Due]) -> Iterator[list[_Due]]:
+    """Deliveries that are to share a transaction: as many as stay small together."""
+    batch: list[_Due] = []
+    rows = 0
+    for due in dues:
+        content = due.application.content
+        rows += content.verification.landed if content else 0
+        if batch and (rows > BATCH_ROWS or len(batch) == BATCH_DELIVERIES):
+            yield batch
+            batch, rows = [], content.verification.landed if content else 0
+        batch.append(due)
+    if batch:
+        yield batch
+
+
+def _outcomes(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    batch: Sequence[_Due],
+    announce: Callable[[Application], list[Event]],
+) -> dict[str, Standing | DeliveryError]:
+    applications = [due.application for due in batch]
+    try:
+        applied = apply_deliveries(con, applications, announce)
+    except (AuditFailed, duckdb.Error) as error:
+        if len(batch) > 1:
+            alone = [_outcomes(con, settings, [due], announce) for due in batch]
+            return {delivery: outcome for outcomes in alone for delivery, outcome in outcomes.items()}
+        if isinstance(error, AuditFailed):
+            return {applications[0].delivery: error}
+        if not _is_mended(settings, batch[0]):
+            raise
+        applied = apply_deliveries(con, applications, announce)
+    standings: dict[str, Standing | DeliveryError] = {}
+    for one, due in zip(applications, batch, strict=True):
+        done = one.content.verification if one.content else _NOTHING
+        seen = trends(con, one.feed, one.delivery, done)
+        standings[one.delivery] = Standing(due.state.status, applied[one.delivery], done, seen)
+    return standings
 
 
 def known_state(settings: Settings, feed: Feed, delivery: str) -> DeliveryState:
@@ -129,27 +219,18 @@ def _application(
         status=state.status,
         error=state.failure or state.holding,
         run_id=run_id,
+        loaded_at=now,
         corrections=tuple(corrected_fields(settings, feed.name, delivery, events)),
     )
 
 
-def _apply(
-    con: duckdb.DuckDBPyConnection,
-    settings: Settings,
-    application: Application,
-    state: DeliveryState,
-    announce: Callable[[], list[Event]],
-    now: datetime,
-) -> Applied:
-    """Apply; where a file of what was verified turns out to be damaged, it is verified anew first."""
-    try:
-        return apply_delivery(con, application, announce, loaded_at=now)
-    except duckdb.Error:
-        content, feed, delivery = application.content, application.feed, application.delivery
-        if content is None or content.validated is None or _is_whole(content):
-            raise
-        verify_content(settings, feed, delivery, content.fingerprint, state, content.verification.corrections)
-        return apply_delivery(con, application, announce, loaded_at=now)
+def _is_mended(settings: Settings, due: _Due) -> bool:
+    """Whether a file of what was verified turned out to be damaged, and was made anew."""
+    content, feed, delivery = due.application.content, due.application.feed, due.application.delivery
+    if content is None or content.validated is None or _is_whole(content):
+        return False
+    verify_content(settings, feed, delivery, content.fingerprint, due.state, content.verification.corrections)
+    return True
 
 
 def _content(

@@ -27,10 +27,22 @@ def fingerprints(settings: Settings) -> Fingerprints:
     return Fingerprints(settings.landing, settings.home / "fingerprints.json")
 
 
+class Landing:
+    """The landing folder as it was at one look, which serves many deliveries."""
+
+    def __init__(self, settings: Settings) -> None:
+        found = discover(settings.landing).deliveries if settings.landing.is_dir() else []
+        self._found = {(one.feed.name, one.delivery): one for one in found}
+        self.fingerprints = fingerprints(settings)
+
+    def delivery(self, feed: Feed, delivery: str) -> LandedDelivery | None:
+        """A delivery as it lay in landing; None where it did not."""
+        return self._found.get((feed.name, delivery))
+
+
 def landed_delivery(settings: Settings, feed: Feed, delivery: str) -> LandedDelivery | None:
     """The delivery as it lies in landing; None where it does not."""
-    found = discover(settings.landing).deliveries if settings.landing.is_dir() else []
-    return next((one for one in found if (one.feed, one.delivery) == (feed, delivery)), None)
+    return Landing(settings).delivery(feed, delivery)
 
 
 def land_delivery(

@@ -1,23 +1,28 @@
 """Jobs: one that ingests a delivery for each feed, one that catches up on many, publication, and people's acts."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
 
 from claims_lakehouse.contracts import FEEDS, Feed, feed_named
-from claims_lakehouse.errors import AuditFailed
+from claims_lakehouse.errors import AuditFailed, DeliveryError
 from claims_lakehouse.history import acts
 from claims_lakehouse.history.plan import Pending
 from claims_lakehouse.history.tick import Start
+from claims_lakehouse.landing.stage import Landing
 from claims_lakehouse.orchestration import stages
 from claims_lakehouse.orchestration.assets import WAREHOUSE_POOL, deidentified, published
 from claims_lakehouse.orchestration.checks import invariants_failed
+from claims_lakehouse.orchestration.event_log import kept_open
 from claims_lakehouse.orchestration.partitions import deliveries
 from claims_lakehouse.orchestration.resources import Lakehouse
 from claims_lakehouse.orchestration.stages import Report, issues_key, raw_key, told_safely, validated_key
 from claims_lakehouse.settings import Settings
 
+#: How many deliveries of a catch-up run go through a stage before the next stage takes them all.
+TOGETHER = 100
 FEED_TAG, DELIVERY_TAG = "claims/feed", "claims/delivery"
 
 
@@ -74,21 +79,20 @@ def deliveries_in(config: Mapping[str, Any]) -> list[tuple[str, str]]:
 def catch_up_op(context: dg.OpExecutionContext, config: Deliveries, lakehouse: Lakehouse) -> None:
     """Take many deliveries up in one run; each materialization and check stands on its own partition.
 
-    One that fails or is held does not keep the others; the run fails at the end where one failed.
+    Those of a feed share the opening of the warehouse, and as far as they are small its transactions. One that fails
+    or is held does not keep the others; the run fails at the end where one failed.
     """
     settings = lakehouse.settings()
-    failed = []
-    for number, one in enumerate(config.deliveries, 1):
-        feed = feed_named(one.feed)
-        context.instance.add_dynamic_partitions(str(deliveries(feed).name), [one.delivery])
-        try:
-            with told_safely(attempt=3):
-                _take(context, settings, feed, one.delivery)
-        except dg.Failure as failure:
-            failed.append(f"{one.feed} {one.delivery}: {failure.description}")
-            context.log.error(failed[-1])  # noqa: TRY400 - a traceback may quote data
-        if number % 20 == 0:
-            context.log.info(f"{number} of {len(config.deliveries)} deliveries done")
+    failed: list[str] = []
+    for feed in FEEDS:
+        keys = [one.delivery for one in config.deliveries if one.feed == feed.name]
+        if keys:
+            context.instance.add_dynamic_partitions(str(deliveries(feed).name), keys)
+    with kept_open(context.instance, context.run_id):
+        for start in range(0, len(config.deliveries), TOGETHER):
+            some = config.deliveries[start : start + TOGETHER]
+            failed += _take(context, settings, [(feed_named(one.feed), one.delivery) for one in some])
+            context.log.info(f"{start + len(some)} of {len(config.deliveries)} deliveries done")
     if failed:
         told = "; ".join(failed[:10])
         raise dg.Failure(f"{len(failed)} of {len(config.deliveries)} deliveries failed: {told}", allow_retries=False)
@@ -103,31 +107,55 @@ def catch_up() -> None:
     catch_up_op()
 
 
-def _take(context: dg.OpExecutionContext, settings: Settings, feed: Feed, delivery: str) -> None:
-    for stage in (stages.land, stages.validate, stages.apply):
-        stopped = False
-        for report in _reports(context, stage, settings, feed, delivery):
-            _log(context, report, delivery)
-            stopped = stopped or any(_blocks(check) for check in report.checks)
-        if stopped:
-            return
+def _take(context: dg.OpExecutionContext, settings: Settings, some: Sequence[tuple[Feed, str]]) -> list[str]:
+    """Take some deliveries up, stage by stage; returns what failed."""
+    failed = []
 
+    @contextmanager
+    def noting(feed: Feed, names: Sequence[str]) -> Iterator[None]:
+        try:
+            with told_safely(attempt=3):
+                yield
+        except dg.Failure as failure:
+            for name in names:
+                failed.append(f"{feed.name} {name}: {failure.description}")
+                context.log.error(failed[-1])  # noqa: TRY400 - a traceback may quote data
 
-def _reports(
-    context: dg.OpExecutionContext, stage: Callable[..., list[Report]], settings: Settings, feed: Feed, delivery: str
-) -> list[Report]:
-    try:
-        return stage(settings, feed, delivery, context.run_id)
-    except AuditFailed as error:
-        context.log_event(invariants_failed(feed, delivery, str(error)))  # type: ignore[arg-type]
-        raise
+    with told_safely(attempt=3):
+        landing = Landing(settings)
+    going_on: dict[Feed, list[str]] = {}
+    for feed, delivery in some:
+        with noting(feed, [delivery]):
+            reports = stages.land(settings, feed, delivery, context.run_id, landing)
+            _log(context, reports, delivery)
+            reports = stages.validate(settings, feed, delivery, context.run_id)
+            _log(context, reports, delivery)
+            if not any(_blocks(check) for report in reports for check in report.checks):
+                going_on.setdefault(feed, []).append(delivery)
+    landing.fingerprints.save()
+    for feed, names in going_on.items():
+        with noting(feed, names):
+            outcomes = stages.apply_all(settings, feed, names, context.run_id)
+            for delivery, outcome in outcomes.items():
+                with noting(feed, [delivery]):
+                    if isinstance(outcome, AuditFailed):
+                        context.log_event(invariants_failed(feed, delivery, str(outcome)))  # type: ignore[arg-type]
+                    if isinstance(outcome, DeliveryError):
+                        raise outcome
+                    _log(context, [outcome], delivery)
+    return failed
 
 
 def _blocks(check: dg.AssetCheckResult) -> bool:
     return not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
 
 
-def _log(context: dg.OpExecutionContext, report: Report, delivery: str) -> None:
+def _log(context: dg.OpExecutionContext, reports: Iterable[Report], delivery: str) -> None:
+    for report in reports:
+        _log_report(context, report, delivery)
+
+
+def _log_report(context: dg.OpExecutionContext, report: Report, delivery: str) -> None:
     tags = {"dagster/data_version": report.version} if report.version else None
     context.log_event(
         dg.AssetMaterialization(dg.AssetKey(report.asset), metadata=report.metadata, partition=delivery, tags=tags)
@@ -155,8 +183,11 @@ def _act_job(act: Callable[..., None], told: str) -> Any:
             feed = feed_named(config.feed)
             if context.retry_number == 0:  # what was decided is on record: only its being felt is tried again
                 act(settings, feed, config.delivery, because=config.because, who=config.who)
-            for report in _reports(context, stages.apply, settings, feed, config.delivery):
-                _log(context, report, config.delivery)
+            try:
+                _log(context, stages.apply(settings, feed, config.delivery, context.run_id), config.delivery)
+            except AuditFailed as error:
+                context.log_event(invariants_failed(feed, config.delivery, str(error)))  # type: ignore[arg-type]
+                raise
 
     @dg.job(name=act.__name__, description=told)
     def act_job() -> None:

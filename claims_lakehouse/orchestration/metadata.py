@@ -26,7 +26,14 @@ def raw_schema(feed: Feed) -> dg.TableSchema:
 
 def validated_schema(feed: Feed) -> dg.TableSchema:
     """The columns of a validated file."""
-    return dg.TableSchema(columns=[_ROW_NUMBER, *_columns(feed)])
+    return dg.TableSchema(
+        columns=[
+            _ROW_NUMBER,
+            *_columns(feed),
+            dg.TableColumn(feed.surrogate_key, "BIGINT", "Stable key of the version that the row may make."),
+            dg.TableColumn("recurs", "BOOLEAN", "Whether the record may occur in other rows of the delivery."),
+        ]
+    )
 
 
 def issues_schema() -> dg.TableSchema:

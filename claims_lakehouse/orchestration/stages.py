@@ -1,7 +1,7 @@
 """What an asset does for one delivery, and what it reports: shared by the assets and by the catch-up run."""
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,8 +11,10 @@ import duckdb
 
 from claims_lakehouse.contracts import Feed
 from claims_lakehouse.errors import ClaimsLakehouseError, DeliveryError, WarehouseBusy, WarehouseUnsound
-from claims_lakehouse.history.stage import bring_up_to_date, known_content, take_up, verify
+from claims_lakehouse.history.stage import bring_all_up_to_date, bring_up_to_date, known_content, take_up, verify
+from claims_lakehouse.history.standing import Standing
 from claims_lakehouse.landing.raw import read_summary
+from claims_lakehouse.landing.stage import Landing
 from claims_lakehouse.orchestration.checks import history_results, validated_results
 from claims_lakehouse.orchestration.metadata import counts_table, lineage, profile, verification_metadata
 from claims_lakehouse.settings import Settings
@@ -42,9 +44,9 @@ class Report(NamedTuple):
     version: str | None = None
 
 
-def land(settings: Settings, feed: Feed, delivery: str, run_id: str) -> list[Report]:
+def land(settings: Settings, feed: Feed, delivery: str, run_id: str, landing: Landing | None = None) -> list[Report]:
     """Take the delivery's content up; one that is no longer in landing stays as it was taken up last."""
-    fingerprint = take_up(settings, feed, delivery, run_id)
+    fingerprint = take_up(settings, feed, delivery, run_id, landing)
     path = settings.raw(feed.name, delivery, fingerprint)
     summary = read_summary(path)
     metadata = {
@@ -90,10 +92,33 @@ def validate(settings: Settings, feed: Feed, delivery: str, run_id: str) -> list
 
 def apply(settings: Settings, feed: Feed, delivery: str, run_id: str) -> list[Report]:
     """Bring history up to date with the delivery."""
+    _refuse_held(settings, feed, delivery)
+    return [_history_report(feed, bring_up_to_date(settings, feed, delivery, run_id))]
+
+
+def apply_all(
+    settings: Settings, feed: Feed, deliveries: Sequence[str], run_id: str
+) -> dict[str, Report | DeliveryError]:
+    """Bring history up to date with many deliveries of a feed: what each comes to, or why it does not."""
+    outcomes: dict[str, Report | DeliveryError] = {}
+    for delivery in deliveries:
+        try:
+            _refuse_held(settings, feed, delivery)
+        except DeliveryError as error:
+            outcomes[delivery] = error
+    going_on = [delivery for delivery in deliveries if delivery not in outcomes]
+    for delivery, outcome in bring_all_up_to_date(settings, feed, going_on, run_id).items():
+        outcomes[delivery] = outcome if isinstance(outcome, DeliveryError) else _history_report(feed, outcome)
+    return outcomes
+
+
+def _refuse_held(settings: Settings, feed: Feed, delivery: str) -> None:
     state, _ = known_content(settings, feed, delivery)
     if state.is_held and state.standing is None:
         raise DeliveryError(f"{feed.name} {delivery} is held: {state.holding}. Release or replace it.")
-    standing = bring_up_to_date(settings, feed, delivery, run_id)
+
+
+def _history_report(feed: Feed, standing: Standing) -> Report:
     metadata = {
         "dagster/row_count": standing.applied.versions_added,
         "status": standing.status,
@@ -102,7 +127,7 @@ def apply(settings: Settings, feed: Feed, delivery: str, run_id: str) -> list[Re
         **verification_metadata(standing.verification),
         **lineage(feed, validated_key(feed)),
     }
-    return [Report(feed.table, metadata, history_results(feed, standing))]
+    return Report(feed.table, metadata, history_results(feed, standing))
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def parse(raw: pl.DataFrame, feed: Feed) -> Parsed:
     names = [column.name for column in feed.columns]
     trimmed = [pl.col(name).str.strip_chars() for name in names]
     texts = raw.select(trimmed).with_columns(pl.when(pl.col(name) != "").then(pl.col(name)) for name in names)
-    typed = texts.select(_parsed(column, texts[column.name]).alias(column.name) for column in feed.columns)
+    typed = pl.DataFrame([_parsed(column, texts[column.name]) for column in feed.columns])
     typed.insert_column(0, raw["row_number"])
     found = [frame for column in feed.columns for frame in _field_findings(column, raw, texts, typed)]
     return Parsed(typed, texts, pl.concat([no_findings(), *found]))
@@ -56,13 +56,14 @@ def future_findings(parsed: Parsed, raw: pl.DataFrame, feed: Feed, delivery: str
     return pl.concat(found)
 
 
-def _parsed(column: Column, text: pl.Series) -> pl.Expr:
-    """The values of a column, given its trimmed text."""
-    if column.form.recurs and len(text):  # polars gives an empty replacement the wrong type
-        once = text.unique()
-        values = once.to_frame().select(column.form.parse(pl.col(column.name))).to_series()
-        return pl.col(column.name).replace_strict(once, values, return_dtype=column.form.dtype)
-    return column.form.parse(pl.col(column.name))
+def _parsed(column: Column, text: pl.Series) -> pl.Series:
+    """The values of a column, given its trimmed text; texts that recur are parsed once."""
+    if not column.form.recurs:
+        return text.to_frame().select(column.form.parse(pl.col(column.name))).to_series().rename(column.name)
+    encoded = text.rechunk().to_arrow().dictionary_encode()
+    once = pl.Series(column.name, encoded.dictionary, pl.String)
+    values = once.to_frame().select(column.form.parse(pl.col(column.name))).to_series()
+    return values.gather(pl.Series(encoded.indices)).rename(column.name)
 
 
 def _as_sent(raw: pl.DataFrame, column: str) -> pl.DataFrame:

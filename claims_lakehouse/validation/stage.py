@@ -28,7 +28,7 @@ from claims_lakehouse.landing.raw import read_summary
 from claims_lakehouse.settings import Settings
 from claims_lakehouse.validation.findings import ISSUE_SCHEMA
 from claims_lakehouse.validation.survey import RawRows, survey
-from claims_lakehouse.validation.verification import Split, Verification, Verifier
+from claims_lakehouse.validation.verification import RECURS, Split, Verification, Verifier, valid_columns
 
 #: Rows that go through pandera at a time: what a batch costs in memory is bounded, however many rows break rules.
 BATCH_ROWS = 262_144
@@ -119,7 +119,7 @@ class _Output:
     def __init__(self, feed: Feed, valid: Path, issues: Path) -> None:
         self._schemas = _schemas(feed)
         # Ids, names and streets hardly recur: a dictionary of them costs a third of the writing and is dropped.
-        recurring = [c.name for c in feed.columns if c.form != TEXT] + ["feed", "delivery", "rule", "severity"]
+        recurring = [c.name for c in feed.columns if c.form != TEXT] + [RECURS, "feed", "delivery", "rule", "severity"]
         self._files = tuple(
             pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=recurring)
             for path, schema in zip((valid, issues), self._schemas, strict=True)
@@ -156,7 +156,7 @@ class _Output:
 def _schemas(feed: Feed) -> tuple[Any, Any]:
     """The Arrow schemas of a feed's validated and issues files."""
     return (
-        _arrow_schema({"row_number": pl.Int64(), **{c.name: c.form.dtype for c in feed.columns}}),
+        _arrow_schema(valid_columns(feed)),
         _arrow_schema(ISSUE_SCHEMA),
     )
 

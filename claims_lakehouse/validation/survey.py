@@ -17,9 +17,6 @@ from claims_lakehouse.landing.corrections import Overlay
 from claims_lakehouse.landing.raw import damaged, read_summary
 from claims_lakehouse.validation.overlay import lay_over
 
-#: Rows whose keys are compared at a time; keys are dealt out by their hash, so that memory stays bounded.
-_SHARE = 4_000_000
-
 
 class Survey(NamedTuple):
     """Row numbers of a delivery: rows whose record occurs in more than one row, and rows with swapped ids."""
@@ -69,12 +66,14 @@ def _trimmed(name: str) -> pl.Expr:
 
 
 def _repeated(hashed: pl.DataFrame) -> pl.Series:
-    shares = hashed.height // _SHARE + 1
-    found = []
-    for share in range(shares):
-        rows = hashed if shares == 1 else hashed.filter(pl.col("record") % shares == share)
-        found.append(rows.filter(pl.col("record").is_duplicated())["row_number"])
-    return pl.concat(found)
+    """The rows whose record has another row: sorted, the same hashes stand side by side."""
+    ordered = hashed["record"].sort()
+    twice = ordered.filter(ordered == ordered.shift(1)).unique()
+    return (
+        hashed.filter(pl.col("record").is_in(twice.implode()))["row_number"]
+        if len(twice)
+        else hashed["row_number"].clear()
+    )
 
 
 def _swapped(raw: RawRows, own: str, other: str) -> pl.Series:

@@ -24,11 +24,15 @@ from claims_lakehouse.validation.findings import (
 )
 from claims_lakehouse.validation.parse import future_findings, parse
 from claims_lakehouse.validation.repeats import settle_repeats
+from claims_lakehouse.validation.surrogate import surrogate_keys
 from claims_lakehouse.validation.survey import Survey
+
+#: The column that says whether the record of a valid row may occur in other rows of its delivery.
+RECURS = "recurs"
 
 
 class Split(NamedTuple):
-    """Some rows of a delivery after verification: those accepted (typed, with row_number), and the issues found."""
+    """Some rows of a delivery after verification: those accepted (`valid_columns`), and the issues found."""
 
     accepted: pl.DataFrame
     issues: pl.DataFrame
@@ -74,6 +78,16 @@ def contract_version(feed: Feed) -> str:
         [(rule.name, rule.severity) for rule in RULES],
     ]  # fmt: skip
     return sha256(json.dumps(declared, default=str).encode()).hexdigest()[:12]
+
+
+def valid_columns(feed: Feed) -> dict[str, pl.DataType]:
+    """The columns of valid rows: their number, the contract's, the surrogate key, and whether the record recurs."""
+    return {
+        "row_number": pl.Int64(),
+        **{column.name: column.form.dtype for column in feed.columns},
+        feed.surrogate_key: pl.Int64(),
+        RECURS: pl.Boolean(),
+    }
 
 
 class Verifier:
@@ -140,7 +154,7 @@ class Verifier:
                 self._held_back.append(held_back)
                 accepted = accepted.filter(~recurs)
         self._accept(accepted)
-        return Split(accepted, self._issued(all_found, moments))
+        return Split(self._marked(accepted, recurs=False), self._issued(all_found, moments))
 
     def repeats(self) -> Split:
         """Accepted rows and issues among the rows that were held back."""
@@ -153,7 +167,7 @@ class Verifier:
         self._accept(settled.accepted)
         texts = rows.select(pl.col(name).cast(pl.String) for name in self._feed.key)
         return Split(
-            settled.accepted,
+            self._marked(settled.accepted, recurs=True),
             self._issued(settled.found, record_moments(rows, texts, self._feed, self._received)),
         )
 
@@ -177,6 +191,11 @@ class Verifier:
         self._valid += accepted.height
         for column in self._feed.columns:
             self._nulls[column.name] += accepted[column.name].null_count()
+
+    def _marked(self, accepted: pl.DataFrame, *, recurs: bool) -> pl.DataFrame:
+        """Valid rows with what history is to know of them besides (`valid_columns`)."""
+        keys = surrogate_keys(accepted, self._feed, self._delivery, self._received)
+        return accepted.with_columns(keys, pl.lit(recurs).alias(RECURS))
 
     def _issued(self, found: pl.DataFrame, moments: pl.DataFrame) -> pl.DataFrame:
         for rule, severity, count in found.group_by("rule", "severity").len().iter_rows():

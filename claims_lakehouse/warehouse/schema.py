@@ -47,7 +47,9 @@ def columns_ddl(feed: Feed) -> str:
 
 def feed_ddl(feed: Feed) -> str:
     """The two tables that together hold every accepted row of a feed, each in exactly one of them."""
-    origin = f"delivery VARCHAR, row_number BIGINT, recorded_at TIMESTAMP, {feed.surrogate_key} BIGINT"
+    # No compression makes hashes smaller: not to look for one saves a tenth of the writing.
+    surrogate = f"{feed.surrogate_key} BIGINT USING COMPRESSION uncompressed"
+    origin = f"delivery VARCHAR, row_number BIGINT, recorded_at TIMESTAMP, {surrogate}"
     return f"""
     CREATE TABLE IF NOT EXISTS {feed.table} (
         {columns_ddl(feed)}, valid_from {feed.sequence_type}, valid_to {feed.sequence_type},

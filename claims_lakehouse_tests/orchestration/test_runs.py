@@ -345,6 +345,8 @@ def test_an_error_nobody_foresaw_is_told_by_kind_and_place_without_its_text(
 ) -> None:
     land(graph, some(3))
     trouble(monkeypatch, name, kind(f"could not convert {CANARY}"))
+    if name == "bring_up_to_date":  # a catch-up has its own way there
+        trouble(monkeypatch, "bring_all_up_to_date", kind(f"could not convert {CANARY}"))
     result = graph.deliver(*NAME)
     assert not result.success
     assert f"{kind.__name__} at test_runs.py" in failures(result)[0]

@@ -1,7 +1,7 @@
 -- One row is one accepted row whose parent no delivery up to its own has brought: open, or resolved by the first
 -- delivery that brought it.
 INSERT INTO internal.finding BY NAME
-WITH child AS ({children}),
+WITH child AS NOT MATERIALIZED ({children}),
 parent AS (
     SELECT id, min(place) AS place
     FROM ({parents}) JOIN delivery_order USING (delivery)
