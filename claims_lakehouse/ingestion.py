@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from claims_lakehouse.errors import ClaimsLakehouseError
 from claims_lakehouse.files import sweep
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from claims_lakehouse.serving.connect import Connection
 
 #: Deliveries that one catch-up run takes, so that progress shows.
-_CHUNK = 50
+_CHUNK = 100
+#: Deliveries that are shown one by one after they were processed.
+_SHOWN = 50
 
 
 def ingest_due(settings: Settings) -> bool:
@@ -182,18 +184,26 @@ def user() -> str:
 
 
 def _show_ledger(settings: Settings, names: list[tuple[str, str]]) -> None:
+    """Show each delivery's row; of very many, those that were not applied first, and the sums of all."""
     from rich.table import Table
 
     with reader(settings) as con:
-        rows = con.execute(f"SELECT feed, delivery, {', '.join(COUNTS)}, status FROM delivery").fetchall()
-    known = {(row[0], row[1]): row for row in rows}
-    table = Table(title="What became of the deliveries", title_justify="left")
-    for heading in ("feed", "delivery", *COUNTS.values(), "status"):
-        table.add_column(heading, justify="right" if heading in COUNTS.values() else "left", overflow="fold")
-    for delivery in names:
-        if delivery in known:
-            table.add_row(*(cell(value) for value in known[delivery]))
+        known = con.execute(f"SELECT feed, delivery, {', '.join(COUNTS)}, status FROM delivery").fetchall()
+    by_name = {(row[0], row[1]): row for row in known}
+    rows = [by_name[name] for name in names if name in by_name]
+    table = Table(title="What became of the deliveries", title_justify="left", show_footer=len(rows) > _SHOWN)
+    sums = [cell(sum(row[place] or 0 for row in rows)) for place in range(2, 2 + len(COUNTS))]
+    footers = (f"all {len(rows):,}", "", *sums, "")
+    for heading, footer in zip(("feed", "delivery", *COUNTS.values(), "status"), footers, strict=True):
+        justify: Literal["right", "left"] = "right" if heading in COUNTS.values() else "left"
+        table.add_column(heading, footer, justify=justify, overflow="fold")
+    if len(rows) > _SHOWN:
+        rows.sort(key=lambda row: row[-1] == "applied")
+    for row in rows[:_SHOWN]:
+        table.add_row(*(cell(value) for value in row))
     out().print(table)
+    if len(rows) > _SHOWN:
+        progress.print(f"Shown: {_SHOWN} of {len(rows):,}. All of them: claims status")
 
 
 def show_issue_summary(settings: Settings) -> None:

@@ -114,8 +114,9 @@ class _Rows:
         """Make the history of the records that more than one row speaks of."""
         if not self.is_compared:
             return
-        stood = "source, source_row, stood_to, stood_as"
-        rows = f"{self._columns}, sequence, received_at, {stood}, {self._origin}"
+        names = [*self._feed.key, "sequence", "received_at", "delivery", "row_number"]
+        stood = ["source", "source_row", "stood_to", "stood_as"]
+        rows = ", ".join(dict.fromkeys([*names, *self._feed.content, *stood]))
         self._con.execute(
             f"""
             CREATE OR REPLACE TEMP VIEW accepted_rows AS
@@ -128,47 +129,55 @@ class _Rows:
             SEMI JOIN compared USING ({self._key})
             """
         )
-        self._con.execute(f"CREATE OR REPLACE TEMP TABLE recomputed AS {intervals_sql(self._feed, stood)}")
+        recomputed = intervals_sql(self._feed, [*names, *stood, "previous_sequence"])
+        self._con.execute(f"CREATE OR REPLACE TEMP TABLE recomputed AS {recomputed}")
 
     def write(self) -> None:
         """Bring the two tables to what was recomputed, and add the rows that need no comparing."""
         versions, restatements = self._tables
         self._remove(versions, "version", "said_again")
         self._remove(restatements, "restatement", "NOT said_again")
-        alone = f"ANTI JOIN compared USING ({self._key})" if self.is_compared else ""
-        self._con.execute(
-            f"""
-            INSERT INTO {versions}
-            SELECT {self._columns}, sequence, NULL, true, 1, {self._origin} FROM incoming {alone}
-            """
-        )
         if not self.is_compared:
+            self._con.execute(
+                f"""
+                INSERT INTO {versions}
+                SELECT {self._columns}, sequence, NULL, true, 1, {self._origin} FROM incoming
+                """
+            )
             return
-        self._con.execute(
-            f"""
-            UPDATE {versions} SET valid_to = now.valid_to, is_current = now.valid_to IS NULL, version = now.version
-            FROM (
-                SELECT source_row, valid_to, version FROM recomputed
-                WHERE source = 'version' AND NOT said_again
-                  AND (valid_to IS DISTINCT FROM stood_to OR version <> stood_as)
-            ) AS now
-            WHERE {versions}.rowid = now.source_row
-            """
-        )
+        self._change("valid_to = now.valid_to, is_current = now.valid_to IS NULL", "valid_to IS DISTINCT FROM stood_to")
+        self._change("version = now.version", "version <> stood_as")
+        rows = f"{self._columns}, sequence, {self._origin}"
+        now = "SELECT delivery, row_number, said_again, version, valid_to FROM recomputed WHERE source = "
+        written = f"""
+            SELECT {rows}, coalesce(said_again, false) AS said_again, coalesce(version, 1) AS version, valid_to
+            FROM incoming LEFT JOIN ({now} 'delivery') USING (delivery, row_number)
+            UNION ALL
+            SELECT {rows}, said_again, version, valid_to
+            FROM (FROM standing WHERE source = 'restatement') JOIN ({now} 'restatement' AND NOT said_again)
+            USING (delivery, row_number)
+            UNION ALL
+            SELECT {rows}, said_again, version, valid_to
+            FROM (FROM standing WHERE source = 'version') JOIN ({now} 'version' AND said_again)
+            USING (delivery, row_number)
+        """
         self._con.execute(
             f"""
             INSERT INTO {versions}
             SELECT {self._columns}, sequence, valid_to, valid_to IS NULL, version, {self._origin}
-            FROM recomputed WHERE source <> 'version' AND NOT said_again
+            FROM ({written}) WHERE NOT said_again
             """
         )
-        self._con.execute(
-            f"""
-            INSERT INTO {restatements}
-            SELECT {self._columns}, sequence, {self._origin}
-            FROM recomputed WHERE source <> 'restatement' AND said_again
-            """
-        )
+        self._con.execute(f"INSERT INTO {restatements} SELECT {rows} FROM ({written}) WHERE said_again")
+
+    def _change(self, change: str, where: str) -> None:
+        """Change versions that stay, column by column: what is written anew is a column of many rows."""
+        changed = f"SELECT * FROM recomputed WHERE source = 'version' AND NOT said_again AND {where}"
+        if self._number(f"SELECT count(*) FROM ({changed})"):
+            table = self._feed.table
+            self._con.execute(
+                f"UPDATE {table} SET {change} FROM ({changed}) AS now WHERE {table}.rowid = now.source_row"
+            )
 
     def _remove(self, table: str, source: str, misplaced: str) -> None:
         """Take out of a table what these deliveries said before, and what belongs into the other one now."""

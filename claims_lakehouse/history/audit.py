@@ -57,10 +57,11 @@ def history_invariants(con: duckdb.DuckDBPyConnection, feed: Feed, among: str = 
         f"""
         SELECT count(*) FILTER (currents <> 1), count(*) FILTER (numbering), count(*) FILTER (gaps) FROM (
             SELECT count(*) FILTER (is_current) AS currents,
-                   max(version) <> count(*) OR min(version) <> 1 OR count(DISTINCT version) <> count(*) AS numbering,
+                   bool_or(version <> place) AS numbering,
                    bool_or(follows IS DISTINCT FROM valid_to OR is_current <> (valid_to IS NULL)) AS gaps
             FROM (
                 SELECT {key}, version, is_current, valid_to,
+                       row_number() OVER (PARTITION BY {key} ORDER BY version) AS place,
                        lead(valid_from) OVER (PARTITION BY {key} ORDER BY version) AS follows
                 FROM {versions} SEMI JOIN (SELECT {key} FROM {versions} WHERE NOT ({plain})) USING ({key})
             ) GROUP BY {key}

@@ -33,7 +33,8 @@ def refresh(
     con.execute(
         f"DELETE FROM internal.finding WHERE live AND feed = $feed AND record_key IN ({touched})", {"feed": feed.name}
     )
-    if is_compared:
+    equal = "SELECT count(*) FROM recomputed WHERE sequence = previous_sequence AND NOT said_again"
+    if is_compared and con.execute(equal).fetchall()[0][0]:
         con.execute(
             _sql("same_sequence").format(issue=_issue(feed, SAME_SEQUENCE, feed.sequence), key=", ".join(feed.key))
         )

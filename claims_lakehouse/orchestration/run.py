@@ -13,6 +13,7 @@ from claims_lakehouse.definitions import defs
 from claims_lakehouse.history.plan import Pending
 from claims_lakehouse.landing.journal import Journal
 from claims_lakehouse.orchestration.dead_runs import PROCESS_TAG, end_dead_runs, this_process
+from claims_lakehouse.orchestration.event_log import kept_open
 from claims_lakehouse.orchestration.instance import lakehouse_instance
 from claims_lakehouse.orchestration.jobs import DELIVERY_TAG, FEED_TAG, catch_up_config
 from claims_lakehouse.orchestration.partitions import deliveries
@@ -75,7 +76,7 @@ def runner(settings: Settings) -> Iterator[Runner]:
     """A runner on the lakehouse's own instance, quiet on the terminal."""
     os.environ["CLAIMS_LANDING"], os.environ["CLAIMS_HOME"] = str(settings.landing), str(settings.home)
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    with lakehouse_instance(settings) as instance:
+    with lakehouse_instance(settings) as instance, kept_open(instance):
         end_dead_runs(instance)
         yield Runner(settings, instance)
 

@@ -53,16 +53,18 @@ def _sql(name: str) -> str:
 
 
 def _feed_views(feed: Feed) -> str:
-    key = ", ".join(feed.key)
+    key, names = ", ".join(feed.key), [column.name for column in feed.columns]
     return _sql("feed").format(
         feed=feed.name,
         entity=feed.entity,
         table=feed.table,
         restated_table=feed.restated_table,
         key=key,
-        columns=", ".join(column.name for column in feed.columns),
+        columns=", ".join(names),
         origin=f"delivery, row_number, recorded_at, {feed.surrogate_key}",
-        intervals=intervals_sql(feed),
+        intervals=intervals_sql(
+            feed, [*names, "sequence", "delivery", "row_number", "recorded_at", feed.surrogate_key]
+        ),
         changes=",\n                        ".join(
             f"row('{name}', CAST(earlier.{name} AS VARCHAR), CAST(later.{name} AS VARCHAR))" for name in feed.content
         ),

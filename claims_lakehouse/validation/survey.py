@@ -43,13 +43,30 @@ class RawRows(NamedTuple):
 
 
 def survey(raw: RawRows, feed: Feed) -> Survey:
-    """Look over a whole delivery's raw rows."""
-    hashed = pl.concat(
-        rows.drop_nulls().select("row_number", pl.struct(feed.key).hash().alias("record"))
-        for rows in _texts(raw, feed.key)
-    )
-    swapped = _swapped(raw, *feed.swappable) if feed.swappable else pl.Series("row_number", [], pl.Int64)
-    return Survey(_repeated(hashed), swapped)
+    """Look over a whole delivery's raw rows: once, and again only where ids may be swapped.
+
+    What is kept meanwhile is a hash and a number a row, and the ids that other records go by.
+    """
+    own, other = feed.swappable or (feed.key[0], None)
+    columns = tuple(dict.fromkeys((*feed.key, *(feed.swappable or ()))))
+    record = pl.col(feed.key[0]).hash() if len(feed.key) == 1 else pl.struct(feed.key).hash()
+    apart = [pl.col(own).hash().alias("own")] if other is not None and feed.key != (own,) else []
+    hashed, others = [], []
+    for rows in _texts(raw, columns):
+        hashed.append(
+            rows.drop_nulls(feed.key).select(pl.col("row_number").cast(pl.UInt32), record.alias("record"), *apart)
+        )
+        if other is not None:
+            others.append(rows[other].drop_nulls().hash().unique())
+    seen = pl.concat(hashed)
+    hashed.clear()
+    owns = seen["own"] if apart else seen["record"]
+    swapped = pl.Series("row_number", [], pl.Int64)
+    if other is not None:
+        suspected = seen.filter(owns.is_in(pl.concat(others).unique().implode()))["row_number"]
+        if len(suspected):
+            swapped = _swapped(raw, own, other, owns, suspected)
+    return Survey(_repeated(seen), swapped)
 
 
 def _texts(raw: RawRows, columns: tuple[str, ...]) -> Iterator[pl.DataFrame]:
@@ -65,28 +82,29 @@ def _trimmed(name: str) -> pl.Expr:
     return pl.when(text != "").then(text).alias(name)
 
 
-def _repeated(hashed: pl.DataFrame) -> pl.Series:
+def _repeated(seen: pl.DataFrame) -> pl.Series:
     """The rows whose record has another row: sorted, the same hashes stand side by side."""
-    ordered = hashed["record"].sort()
+    ordered = seen["record"].sort()
     twice = ordered.filter(ordered == ordered.shift(1)).unique()
-    return (
-        hashed.filter(pl.col("record").is_in(twice.implode()))["row_number"]
-        if len(twice)
-        else hashed["row_number"].clear()
-    )
+    rows = seen.filter(pl.col("record").is_in(twice.implode())) if len(twice) else seen.clear()
+    return rows["row_number"].cast(pl.Int64)
 
 
-def _swapped(raw: RawRows, own: str, other: str) -> pl.Series:
+def _swapped(raw: RawRows, own: str, other: str, owns: pl.Series, suspected: pl.Series) -> pl.Series:
     """Rows whose `own` id is known as an `other` id, and the other way round, by how often each occurs.
 
     The own id occurs as an `other` in more rows than as an `own`; the other id occurs as an `own`, and in no other
-    row as an `other`.
+    row as an `other`. `owns` are the hashes of all own ids; `suspected` are the rows whose own id is known as an
+    `other` id.
     """
-    hashed = pl.concat([rows.select(pl.col(own).hash(), pl.col(other).hash()) for rows in _texts(raw, (own, other))])
-    suspects = hashed.filter(pl.col(own).is_in(hashed[other].implode()) & pl.col(other).is_in(hashed[own].implode()))
+    among = pl.col("row_number").is_in(suspected.cast(pl.Int64).implode())
+    suspects = pl.concat([rows.filter(among) for rows in _texts(raw, (own, other))])
+    wanted = suspects[other].hash()
+    known = owns.filter(owns.is_in(wanted.implode())).unique()
+    suspects = suspects.filter(wanted.is_in(known.implode()))
     if suspects.is_empty():
         return pl.Series("row_number", [], pl.Int64)
-    ids = pl.concat([suspects[own], suspects[other]]).unique().implode()
+    ids = pl.concat([suspects[own].hash(), suspects[other].hash()]).unique().implode()
     named = pl.concat(
         [
             rows.filter(pl.col(own).hash().is_in(ids) | pl.col(other).hash().is_in(ids))

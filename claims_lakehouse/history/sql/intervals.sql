@@ -9,6 +9,7 @@ FROM (
     FROM (
         SELECT *,
                row_number() OVER (PARTITION BY {key} ORDER BY sequence, received_at, delivery, row_number) AS place,
+               lag(sequence) OVER (PARTITION BY {key} ORDER BY sequence, received_at, delivery, row_number) AS previous_sequence,
                {previous}
         FROM accepted_rows
     ) AS placed
