@@ -74,7 +74,7 @@ def _parse_date(text: pl.Expr) -> pl.Expr:
 
 def _parse_amount(text: pl.Expr) -> pl.Expr:
     shaped = text.str.contains(r"^0*[0-9]{1,10}(?:\.[0-9]{1,2})?$")
-    return pl.when(shaped).then(text.str.strip_chars_start("0")).str.replace(r"^(\.|$)", "0$1").cast(AMOUNT.dtype)
+    return pl.when(shaped).then(text).cast(AMOUNT.dtype)
 
 
 def _parse_coverage(text: pl.Expr) -> pl.Expr:
@@ -123,6 +123,7 @@ def choice(name: str, rule: Rule, words: Sequence[str]) -> Format:
         parse=parse,
         rule=rule,
         suggest=lambda sent: nearest(sent, words),
+        recurs=True,
     )
 
 
@@ -144,7 +145,9 @@ AMOUNT = Format(
     parse=_parse_amount,
     rule=rules.BAD_AMOUNT,
 )
-COVERAGE = Format("coverage", "100, 50 or 0", pl.Int32(), "INTEGER", parse=_parse_coverage, rule=rules.BAD_COVERAGE)
+COVERAGE = Format(
+    "coverage", "100, 50 or 0", pl.Int32(), "INTEGER", parse=_parse_coverage, rule=rules.BAD_COVERAGE, recurs=True
+)
 FLAG = Format(
     "flag",
     "T/F, true/false, Y/N, yes/no or 1/0 in any case",
@@ -152,6 +155,7 @@ FLAG = Format(
     "BOOLEAN",
     parse=_parse_flag,
     rule=rules.BAD_FLAG,
+    recurs=True,
 )
 ZIPCODE = Format(
     "zipcode",
