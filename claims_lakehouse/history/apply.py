@@ -147,28 +147,30 @@ class _Rows:
             return
         self._change("valid_to = now.valid_to, is_current = now.valid_to IS NULL", "valid_to IS DISTINCT FROM stood_to")
         self._change("version = now.version", "version <> stood_as")
-        rows = f"{self._columns}, sequence, {self._origin}"
-        now = "SELECT delivery, row_number, said_again, version, valid_to FROM recomputed WHERE source = "
-        written = f"""
-            SELECT {rows}, coalesce(said_again, false) AS said_again, coalesce(version, 1) AS version, valid_to
-            FROM incoming LEFT JOIN ({now} 'delivery') USING (delivery, row_number)
-            UNION ALL
-            SELECT {rows}, said_again, version, valid_to
-            FROM (FROM standing WHERE source = 'restatement') JOIN ({now} 'restatement' AND NOT said_again)
-            USING (delivery, row_number)
-            UNION ALL
-            SELECT {rows}, said_again, version, valid_to
-            FROM (FROM standing WHERE source = 'version') JOIN ({now} 'version' AND said_again)
-            USING (delivery, row_number)
-        """
+        now = "SELECT delivery, row_number, said_again, version, valid_to FROM recomputed WHERE source ="
+        moved = "JOIN ({now} '{source}' AND {moves}) USING (delivery, row_number)"
+        to_versions = moved.format(now=now, source="restatement", moves="NOT said_again")
+        to_restatements = moved.format(now=now, source="version", moves="said_again")
         self._con.execute(
             f"""
             INSERT INTO {versions}
+            SELECT {self._columns}, sequence, valid_to, valid_to IS NULL, coalesce(version, 1), {self._origin}
+            FROM incoming LEFT JOIN ({now} 'delivery') USING (delivery, row_number)
+            WHERE said_again IS DISTINCT FROM true
+            UNION ALL
             SELECT {self._columns}, sequence, valid_to, valid_to IS NULL, version, {self._origin}
-            FROM ({written}) WHERE NOT said_again
+            FROM (SELECT * FROM standing WHERE source = 'restatement') {to_versions}
             """
         )
-        self._con.execute(f"INSERT INTO {restatements} SELECT {rows} FROM ({written}) WHERE said_again")
+        rows = f"{self._columns}, sequence, {self._origin}"
+        self._con.execute(
+            f"""
+            INSERT INTO {restatements}
+            SELECT {rows} FROM incoming JOIN ({now} 'delivery' AND said_again) USING (delivery, row_number)
+            UNION ALL
+            SELECT {rows} FROM (SELECT * FROM standing WHERE source = 'version') {to_restatements}
+            """
+        )
 
     def _change(self, change: str, where: str) -> None:
         """Change versions that stay, column by column: what is written anew is a column of many rows."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
@@ -24,6 +25,7 @@ from claims_lakehouse.landing.csv_records import (
     Unfinished,
     clean_end,
     fields_instead,
+    line_ends,
     rewrite,
     scan_record,
 )
@@ -59,32 +61,43 @@ def csv_header(feed: Feed, path: Path, landing: Path) -> Header:
 
 
 def csv_batches(feed: Feed, path: Path, landing: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
-    """Read a CSV file's records, a block of bytes at a time; memory is bounded whatever the file holds.
+    """Read a CSV file's records, a block of bytes at a time, parsed while the next is read; memory is bounded.
 
     Raises:
         UnreadableFile: As `csv_header`, and for a quote that never closes or a broken gzip stream.
     """
     place = place_of(path, landing)
-    with _opened(path, place) as stream:
+    with _opened(path, place) as stream, ThreadPoolExecutor(max_workers=1, thread_name_prefix="csv") as thread:
         blocks = _Blocks(stream, place, block_bytes)
         parser = _Parser(_read_header(blocks, feed).names, place)
-        while True:
-            if not blocks.final:
-                blocks.more()
-            if not blocks.data:
-                return
-            end = clean_end(blocks.data, blocks.final) if parser.width > 1 else 0
-            faults: list[Fault] = []
-            if end:
-                text = pa.py_buffer(blocks.data).slice(0, end)
-            else:
-                rewritten = rewrite(blocks.data, blocks.final, parser.width, parser.placeholder)
-                text, end, faults = pa.py_buffer(rewritten.text), rewritten.consumed, rewritten.faults
-            if text.size:
-                yield parser.parse(text, faults)
-            blocks.drop(end)
-            if len(blocks.data) > (0 if blocks.final else MAX_RECORD_BYTES):
-                raise blocks.endless_record()
+        parsing: Future[Batch] | None = None
+        for text, faults in _whole_records(blocks, parser):
+            before, parsing = parsing, thread.submit(parser.parse, text, faults)
+            if before:
+                yield before.result()
+        if parsing:
+            yield parsing.result()
+
+
+def _whole_records(blocks: _Blocks, parser: _Parser) -> Iterator[tuple[Any, list[Fault]]]:
+    """The text of whole records that Arrow reads as our grammar does, and what its placeholders stand for."""
+    while True:
+        if not blocks.final:
+            blocks.more()
+        if not blocks.data:
+            return
+        end = clean_end(blocks.data, blocks.final) if parser.width > 1 else 0
+        faults: list[Fault] = []
+        if end:
+            text = pa.py_buffer(blocks.data).slice(0, end)
+        else:
+            rewritten = rewrite(blocks.data, blocks.final, parser.width, parser.placeholder)
+            text, end, faults = pa.py_buffer(rewritten.text), rewritten.consumed, rewritten.faults
+        if text.size:
+            yield text, faults
+        blocks.drop(end)
+        if len(blocks.data) > (0 if blocks.final else MAX_RECORD_BYTES):
+            raise blocks.endless_record()
 
 
 @contextmanager
@@ -122,7 +135,7 @@ class _Blocks:
 
     def drop(self, count: int) -> None:
         """Use up bytes."""
-        self.line += self.data.count(b"\n", 0, count)
+        self.line += line_ends(self.data, count)
         self.data = self.data[count:]
 
     def endless_record(self) -> UnreadableFile:

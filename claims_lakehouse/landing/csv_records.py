@@ -8,7 +8,8 @@ and runs on as unquoted text, so that the next line is read normally.
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from typing import NamedTuple
 
 import polars as pl
@@ -23,6 +24,7 @@ _FIELD = rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^",\r\n][^,\r\n]*+)?+'
 _PLAIN_RECORD = re.compile(rb"(" + _FIELD + rb"(?:," + _FIELD + rb")*+)\r?\n")
 _MOST_CHECKED_BYTES = 16 << 20
 _COMMA, _LF, _CR, _QUOTE = b',\n\r"'
+_LAST_ASCII = 0x7F
 
 
 class Record(NamedTuple):
@@ -101,12 +103,16 @@ def scan_record(data: bytes, start: int, final: bool, most: int | None = None) -
 def clean_end(data: bytes, final: bool) -> int:
     """How far the data is whole records that Arrow reads as this grammar does; 0 if that is not sure."""
     end = len(data) if final else data.rfind(b"\n") + 1
+    if not end or not (data.isascii() or is_utf8(data, end)):
+        return 0
+    if b"\r" in data:
+        octets = _octets(data).head(end)
+        if octets[-1] == _CR or ((octets.head(end - 1) == _CR) & (octets.slice(1) != _LF)).any():
+            return 0
     if b'"' in data:
         # The positions of quotes take many times the bytes of the quotes.
-        end = _quoted_end(data, end, final) if len(data) <= _MOST_CHECKED_BYTES else 0
-    if b"\r" in data and data.count(b"\r", 0, end) != data.count(b"\r\n", 0, end):
-        return 0
-    return end if data.isascii() or is_utf8(data, end) else 0
+        return _quoted_end(data, end, final) if len(data) <= _MOST_CHECKED_BYTES else 0
+    return end
 
 
 def _quoted_end(data: bytes, end: int, final: bool) -> int:
@@ -121,7 +127,7 @@ def _quoted_end(data: bytes, end: int, final: bool) -> int:
     if len(closing) and closing[-1] + 1 == len(data):
         closing = closing[:-1]
     after = octets.gather(closing + 1)
-    if not before.is_in([_COMMA, _LF, _QUOTE]).all() or not after.is_in([_COMMA, _LF, _CR, _QUOTE]).all():
+    if not _among(before, _COMMA, _LF, _QUOTE).all() or not _among(after, _COMMA, _LF, _CR, _QUOTE).all():
         return 0
     if final:
         return 0 if len(quotes) % 2 else end
@@ -130,6 +136,56 @@ def _quoted_end(data: bytes, end: int, final: bool) -> int:
     lines = (octets == _LF).arg_true()
     outside = lines.filter(quotes.search_sorted(lines) % 2 == 0)
     return int(outside[-1]) + 1 if len(outside) else 0
+
+
+def line_ends(data: bytes, end: int) -> int:
+    """How many line ends there are up to `end`; many times as fast as `bytes.count`."""
+    return int((_octets(data).head(end) == _LF).sum())
+
+
+def _odd_lines(data: bytes) -> list[int]:
+    """Where the lines begin that may not be, each by itself, a record that Arrow reads as this grammar does.
+
+    The first is always among them, and what follows the last line end.
+    """
+    octets = _octets(data)
+    marks = (_among(octets, _LF, _QUOTE, _CR) | (octets > _LAST_ASCII)).arg_true()
+    kinds = octets.gather(marks)
+    found = (kinds == _LF).arg_true()
+    if not len(found):
+        return [0]
+    first, last = found[0], found[-1]
+    marks, kinds = marks[first : last + 1], kinds[first : last + 1]
+    is_end, is_quote = kinds == _LF, kinds == _QUOTE
+    ends, line = marks.filter(is_end), is_end.cum_sum() - 1
+
+    quotes, line_of_quote = marks.filter(is_quote), line.filter(is_quote)
+    quotes_before_line = is_quote.cum_sum().filter(is_end)
+    opens = (pl.int_range(len(quotes), eager=True) - quotes_before_line.gather(line_of_quote)) % 2 == 0
+    ill_opened = opens & ~_among(octets.gather(quotes - 1), _COMMA, _LF, _QUOTE)
+    ill_closed = ~opens & ~_among(octets.gather(quotes + 1), _COMMA, _LF, _CR, _QUOTE)
+    unclosed = opens & opens.slice(1).append(pl.Series([True])) if len(quotes) else opens
+
+    is_return = kinds == _CR
+    is_lone = octets.gather(marks.filter(is_return) + 1) != _LF
+
+    not_utf8: list[int] = []
+    if not is_utf8(data, ends[-1]):
+        lines = line.filter(kinds > _LAST_ASCII).unique()
+        bounds = zip(lines, ends.gather(lines), ends.gather(lines + 1), strict=True)
+        not_utf8 = [number for number, start, end in bounds if not decodes(data[start:end])]
+
+    odd = [
+        line_of_quote.filter(ill_opened | ill_closed | unclosed),
+        line.filter(is_return).filter(is_lone),
+        pl.Series(not_utf8, dtype=line.dtype),
+    ]
+    starts = ends.gather(pl.concat(odd).unique().sort()) + 1
+    return [0, *starts.to_list(), ends[-1] + 1]
+
+
+def _among(octets: pl.Series, *some: int) -> pl.Series:
+    return reduce(or_, (octets == octet for octet in some))
 
 
 def _octets(data: bytes) -> pl.Series:
@@ -151,12 +207,19 @@ def rewrite(data: bytes, final: bool, width: int, placeholder: bytes) -> Rewritt
 
     `placeholder` must be a line of other than `width` fields that the data cannot hold.
     """
-    kept: list[bytes] = []
+    kept: list[bytes | memoryview] = []
     faults: list[Fault] = []
     position = copied = 0
     if not final and b"\n" not in data:
         return Rewritten(b"", 0, faults)
+    odd = iter(_odd_lines(data) if width > 1 and len(data) <= _MOST_CHECKED_BYTES else ())
     while position < len(data):
+        for start in odd:
+            if start >= position:
+                position = start
+                break
+        if position == len(data):
+            break
         plain = _PLAIN_RECORD.match(data, position) if width > 1 else None
         fields: list[bytes] = []
         if plain:
@@ -171,14 +234,14 @@ def rewrite(data: bytes, final: bool, width: int, placeholder: bytes) -> Rewritt
                 break
             text, following, fields = data[position : record.end], record.following, record.fields
             reason = _fault(record, text, width)
-        kept.append(data[copied:position])
+        kept.append(memoryview(data)[copied:position])
         if reason:
             kept.append(placeholder + b"\n")
             faults.append(Fault(text.decode("utf-8", "backslashreplace"), reason))
         elif text.decode("utf-8").strip():
             kept.append(b",".join(quoted(field) for field in fields) + b"\n")
         position = copied = following
-    kept.append(data[copied:position])
+    kept.append(memoryview(data)[copied:position])
     return Rewritten(b"".join(kept), position, faults)
 
 

@@ -29,7 +29,7 @@ from claims_lakehouse.landing.header import (
     shown,
 )
 
-BATCH_ROWS = 64 << 10
+BATCH_ROWS = 128 << 10
 BATCH_BYTES = 64 << 20
 
 
@@ -47,18 +47,21 @@ def parquet_header(feed: Feed, path: Path, landing: Path) -> Header:
 def parquet_batches(feed: Feed, path: Path, landing: Path, batch_rows: int = BATCH_ROWS) -> Iterator[Batch]:
     """Read a Parquet file's rows in batches, however large its row groups are.
 
+    Days in a column of days come as a dictionary of texts.
+
     Raises:
         UnreadableFile: As `parquet_header`, and for a broken page.
     """
     place = place_of(path, landing)
     with _opened(path, place) as file:
         names = _header(feed, file, place).names
+        recurring = {column.name for column in feed.columns if column.form.recurs}
         groups = (file.metadata.row_group(index) for index in range(file.metadata.num_row_groups))
         row_bytes = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
         batches = file.iter_batches(min(batch_rows, BATCH_BYTES // max(row_bytes, 1) + 1))
         while True:
             with _broken_said(place):
-                batch = next((_text_batch(batch, names) for batch in batches), None)
+                batch = next((_text_batch(batch, names, recurring) for batch in batches), None)
             if batch is None:
                 return
             yield batch
@@ -104,11 +107,14 @@ def _header(feed: Feed, file: Any, place: str) -> Header:
     return header
 
 
-def _text_batch(batch: Any, names: tuple[str, ...]) -> Batch:
+def _text_batch(batch: Any, names: tuple[str, ...], recurring: set[str]) -> Batch:
     """Convert a batch; rows with text that is not UTF-8, which Arrow reads unchecked, become malformed."""
-    columns = [to_text(column) for column in batch.columns]
+    columns = [
+        _days(column) if name in recurring and types.is_date32(column.type) else to_text(column)
+        for name, column in zip(names, batch.columns, strict=True)
+    ]
     bad: set[int] = set()
-    for column in columns:
+    for column in (column for column in columns if types.is_string(column.type)):
         try:
             column.validate(full=True)
         except pa.ArrowInvalid:
@@ -123,13 +129,13 @@ def _text_batch(batch: Any, names: tuple[str, ...]) -> Batch:
 
 def _as_line(columns: list[Any], row: int) -> str:
     """A row as a line of CSV, the only form in which a malformed record is kept."""
-    values = [column.slice(row, 1).cast(pa.binary())[0].as_py() or b"" for column in columns]
+    values = [column.slice(row, 1).cast(pa.string()).cast(pa.binary())[0].as_py() or b"" for column in columns]
     fields = [quoted(value) if any(mark in value for mark in b',"\r\n') else value for value in values]
     return b",".join(fields).decode("utf-8", "backslashreplace")
 
 
 def _empty_as_null(column: Any) -> Any:
-    if compute.min(compute.binary_length(column)).as_py() != 0:
+    if types.is_dictionary(column.type) or compute.min(compute.binary_length(column)).as_py() != 0:
         return column
     return compute.if_else(compute.equal(column, ""), pa.scalar(None, pa.string()), column)
 
@@ -148,6 +154,12 @@ def to_text(column: Any) -> Any:
 
 def _as_it_is(column: Any) -> Any:
     return column.cast(pa.string())
+
+
+def _days(column: Any) -> Any:
+    """Days as text, each distinct one written once."""
+    encoded = column.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(encoded.indices, encoded.dictionary.cast(pa.string()))
 
 
 def _float(column: Any) -> Any:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pyarrow import compute, parquet
 
 from claims_lakehouse.contracts.feed import Feed
+from claims_lakehouse.contracts.formats import AMOUNT, TEXT, ZIPCODE
 from claims_lakehouse.errors import UnreadableFile
 from claims_lakehouse.files import replacing
 from claims_lakehouse.landing.csv_reader import csv_batches, csv_header
@@ -77,9 +78,11 @@ def write_raw(
     headers = [_header(feed, part, landing) for part in parts]
     unexpected = tuple(dict.fromkeys(name for header in headers for name in header.unexpected))
     schema = raw_schema(feed, unexpected)
+    if all(_is_parquet(part) for part in parts):
+        schema = _encoded(schema, feed)
     landed = malformed = 0
     read: list[RawPart] = []
-    with replacing(target) as temporary, _RowGroups(temporary, schema) as groups:
+    with replacing(target) as temporary, _RowGroups(temporary, schema, feed) as groups:
         for part in parts:
             place, before = place_of(part, landing), landed
             for batch in _batches(feed, part, landing):
@@ -124,6 +127,13 @@ def raw_schema(feed: Feed, unexpected: Sequence[str] = ()) -> Any:
     return pa.schema([number, *(pa.field(name, pa.string()) for name in text)])
 
 
+def _encoded(schema: Any, feed: Feed) -> Any:
+    """A schema in whose tables the texts that recur are dictionaries; the file's columns are the same."""
+    recurring = {column.name for column in feed.columns if column.form.recurs}
+    encoded = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema([field.with_type(encoded) if field.name in recurring else field for field in schema])
+
+
 def _is_parquet(part: Path) -> bool:
     return part.suffix.lower() == ".parquet"
 
@@ -158,18 +168,23 @@ def _rows(batch: Batch, first: int, schema: Any, place: str) -> Any:
 
 def _table(known: dict[str, Any], schema: Any) -> Any:
     nulls = pa.nulls(len(known[ROW_NUMBER]), pa.string())
-    return pa.table([known.get(name, nulls) for name in schema.names], schema=schema)
+    columns = [(known.get(field.name, nulls), field.type) for field in schema]
+    return pa.table([column if column.type == kind else column.cast(kind) for column, kind in columns], schema=schema)
 
 
 class _RowGroups:
     """Writes tables as row groups of a Parquet file in a thread of its own, while the caller reads on."""
 
-    def __init__(self, path: Path, schema: Any) -> None:
+    def __init__(self, path: Path, schema: Any, feed: Feed) -> None:
+        # Ids, names, streets, zip codes and amounts hardly recur: a dictionary of them is made and dropped again.
+        unlike = (TEXT, AMOUNT, ZIPCODE)
+        unique = {ROW_NUMBER, MALFORMED, *(column.name for column in feed.columns if column.form in unlike)}
         self._writer = parquet.ParquetWriter(
             path,
             schema,
             compression="lz4",
-            use_dictionary=[name for name in schema.names if name != ROW_NUMBER],
+            use_dictionary=[name for name in schema.names if name not in unique],
+            column_encoding={ROW_NUMBER: "DELTA_BINARY_PACKED"},
             write_statistics=[ROW_NUMBER],
             store_schema=False,
         )
@@ -203,7 +218,7 @@ class _RowGroups:
             self._pending.popleft().result()
 
     def _write(self, tables: list[Any]) -> None:
-        table = pa.concat_tables(tables)
+        table = pa.concat_tables(tables).unify_dictionaries()
         self._writer.write_table(table, row_group_size=table.num_rows)
 
     def __exit__(self, *_: object) -> None:

@@ -134,6 +134,29 @@ def test_a_malformed_record_keeps_its_text_and_place_and_the_next_line_is_read_n
     assert found.good == [(1, ("1", "2", "3")), (3, ("4", "5", "6"))]
 
 
+ODD_LINES = [
+    *(b'4,"x"y,6', b"4,\xff,6", b'4,"x\n5",6', b'4,"x\n"",""\n",6', b"4,x\r,6", b'4,5" pipe,6', b'"4",5', b'""'),
+    *(b'4,"5"",6', b'7,8"",9', "é,日本,6".encode(), b'"\xc3",5,6', b'"4\xff\n",5,6\r', b'"4""\r\n",5,"6"\r', b"", b" "),
+]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("block", [100, 1_000, 8 << 20])
+def test_odd_lines_among_many_plain_ones_are_read_as_the_slow_reader_reads_them(
+    tmp_path: Path, end: bytes, block: int
+) -> None:
+    lines = []
+    for number in range(1_000):
+        lines.append(b'1,"2 ""two""",3' if number % 3 else b"1,2,3")
+        if number % 5 == 0:
+            lines.append(ODD_LINES[number // 5 % len(ODD_LINES)])
+    body = end.join([*lines, b'4,"5"",5', b'5",6']) + end
+    expected = read_slowly(body, 3)
+    assert isinstance(expected, Read)
+    assert len(expected.bad) > 50
+    assert read(tmp_path, b"a,b,c\n" + body, block=block) == expected
+
+
 def test_a_file_of_malformed_records_only_is_read(tmp_path: Path) -> None:
     assert [ordinal for ordinal, *_ in read(tmp_path, b"a,b,c\n1\n2\n\n3").bad] == [1, 2, 3]
 
