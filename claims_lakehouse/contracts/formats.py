@@ -59,17 +59,11 @@ def nearest(word: str, among: Sequence[str], cutoff: float = 0.7) -> str | None:
 
 
 def _parse_date(text: pl.Expr) -> pl.Expr:
-    shaped = pl.when(
-        text.str.contains(
-            r"^(?:[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}|[0-9]{1,2}-[0-9]{1,2}-[0-9]{4})$"
-        )
-    ).then(text)
-    day = pl.coalesce(
-        shaped.str.to_date("%Y-%m-%d", strict=False),
-        shaped.str.to_date("%m/%d/%Y", strict=False),
-        shaped.str.to_date("%m-%d-%Y", strict=False),
-    )
-    return pl.when(day.dt.year().is_between(1900, 2100)).then(day)
+    year, other = "(?:19[0-9]{2}|20[0-9]{2}|2100)", "[0-9]{1,2}"
+    shapes = (f"{year}-{other}-{other}", f"{other}/{other}/{year}", f"{other}-{other}-{year}")
+    shaped = pl.when(text.str.contains(f"^(?:{'|'.join(shapes)})$")).then(text)
+    formats = ("%Y-%m-%d", "%m/%d/%Y", "%m-%d-%Y")
+    return pl.coalesce(shaped.str.to_date(form, strict=False, cache=False) for form in formats)
 
 
 def _parse_amount(text: pl.Expr) -> pl.Expr:

@@ -9,8 +9,10 @@ import polars as pl
 
 from claims_lakehouse.contracts import Column, Feed
 from claims_lakehouse.contracts.rules import DATE_IN_FUTURE, MISSING_OPTIONAL, SEQUENCE_IN_FUTURE
+from claims_lakehouse.landing.header import MALFORMED
 from claims_lakehouse.landing.received import PRIMING
 from claims_lakehouse.validation.findings import findings, no_findings
+from claims_lakehouse.validation.raw_rows import RawBatch, encode
 
 #: How long after it was received a delivery's sequence may still lie.
 SEQUENCE_GRACE = timedelta(days=31)
@@ -20,28 +22,44 @@ class Parsed(NamedTuple):
     """A batch of raw rows, read.
 
     Attributes:
+        malformed: The raw rows that could not be split into fields.
+        sent: The others.
         typed: row_number and the contract's columns with their types; null where text was not of its format.
-        texts: The contract's columns as trimmed text, null where empty; row for row with `typed`.
+        texts: The contract's columns as trimmed text, null where empty; like `typed` row for row with `sent`.
         found: Findings (findings.SCHEMA) about single fields.
     """
 
+    malformed: pl.DataFrame
+    sent: pl.DataFrame
     typed: pl.DataFrame
     texts: pl.DataFrame
     found: pl.DataFrame
 
-
-def parse(raw: pl.DataFrame, feed: Feed) -> Parsed:
-    """Read a batch of well-formed raw rows (row_number and the contract's columns as text)."""
-    names = [column.name for column in feed.columns]
-    trimmed = [pl.col(name).str.strip_chars() for name in names]
-    texts = raw.select(trimmed).with_columns(pl.when(pl.col(name) != "").then(pl.col(name)) for name in names)
-    typed = pl.DataFrame([_parsed(column, texts[column.name]) for column in feed.columns])
-    typed.insert_column(0, raw["row_number"])
-    found = [frame for column in feed.columns for frame in _field_findings(column, raw, texts, typed)]
-    return Parsed(typed, texts, pl.concat([no_findings(), *found]))
+    @property
+    def landed(self) -> int:
+        """How many rows there are."""
+        return self.malformed.height + self.sent.height
 
 
-def future_findings(parsed: Parsed, raw: pl.DataFrame, feed: Feed, delivery: str, received: datetime) -> pl.DataFrame:
+def parse(batch: RawBatch, feed: Feed) -> Parsed:
+    """Read a batch of raw rows."""
+    malformed = batch.rows.filter(pl.col(MALFORMED).is_not_null())
+    batch = batch.well_formed()
+    texts, typed, found = [], [batch.rows["row_number"]], [no_findings()]
+    for column in feed.columns:
+        sent, encoded = batch.rows[column.name], batch.encoded.get(column.name)
+        if encoded is None and column.form.recurs:
+            encoded = encode(sent)
+        field = _read(column, encoded.distinct if encoded else sent)
+        if encoded:
+            field = field.select(pl.all().gather(encoded.codes))
+        texts.append(field["text"].alias(column.name))
+        typed.append(field["value"].alias(column.name))
+        found += _field_findings(column, batch.rows, field)
+    return Parsed(malformed, batch.rows, pl.DataFrame(typed), pl.DataFrame(texts), pl.concat(found))
+
+
+def future_findings(parsed: Parsed, feed: Feed, delivery: str, received: datetime) -> pl.DataFrame:
     """Findings about dates after the day the delivery was received; `priming` may hold any date."""
     found = [no_findings()]
     if delivery != PRIMING:
@@ -52,26 +70,27 @@ def future_findings(parsed: Parsed, raw: pl.DataFrame, feed: Feed, delivery: str
             late = (parsed.typed[column.name] > limit).fill_null(value=False)
             if late.any():
                 rule = SEQUENCE_IN_FUTURE if is_sequence else DATE_IN_FUTURE
-                found.append(findings(_as_sent(raw, column.name).filter(late), rule, column.name))
+                found.append(findings(_as_sent(parsed.sent, column.name).filter(late), rule, column.name))
     return pl.concat(found)
 
 
-def _parsed(column: Column, text: pl.Series) -> pl.Series:
-    """The values of a column, given its trimmed text; texts that recur are parsed once."""
-    if not column.form.recurs:
-        return text.to_frame().select(column.form.parse(pl.col(column.name))).to_series().rename(column.name)
-    encoded = text.rechunk().to_arrow().dictionary_encode()
-    once = pl.Series(column.name, encoded.dictionary, pl.String)
-    values = once.to_frame().select(column.form.parse(pl.col(column.name))).to_series()
-    return values.gather(pl.Series(encoded.indices)).rename(column.name)
+def _read(column: Column, sent: pl.Series) -> pl.DataFrame:
+    """Texts of a column as sent: `text`, trimmed and null where empty, its `value`, and a flag for each notice."""
+    text, value = pl.col("text"), pl.col("value")
+    trimmed = sent.str.strip_chars().to_frame("text").select(pl.when(text != "").then(text))
+    read = trimmed.with_columns(column.form.parse(text).alias("value"))
+    return read.with_columns(
+        (notice.holds(text, value) & value.is_not_null()).fill_null(value=False).alias(notice.rule.name)
+        for notice in column.form.notices
+    )
 
 
 def _as_sent(raw: pl.DataFrame, column: str) -> pl.DataFrame:
     return raw.select("row_number", pl.col(column).alias("value"))
 
 
-def _field_findings(column: Column, raw: pl.DataFrame, texts: pl.DataFrame, typed: pl.DataFrame) -> list[pl.DataFrame]:
-    text, value, form = texts[column.name], typed[column.name], column.form
+def _field_findings(column: Column, raw: pl.DataFrame, field: pl.DataFrame) -> list[pl.DataFrame]:
+    text, value, form = field["text"], field["value"], column.form
     found = []
     if form.rule is not None and value.null_count() > text.null_count():
         unread = _as_sent(raw, column.name).filter(text.is_not_null() & value.is_null())
@@ -79,10 +98,7 @@ def _field_findings(column: Column, raw: pl.DataFrame, texts: pl.DataFrame, type
     if not column.required and text.null_count() > 0:
         found.append(findings(_as_sent(raw, column.name).filter(text.is_null()), MISSING_OPTIONAL, column.name))
     for notice in form.notices:
-        pair = pl.DataFrame({"text": text, "value": value})
-        holds = pair.select(
-            (notice.holds(pl.col("text"), pl.col("value")) & pl.col("value").is_not_null()).fill_null(value=False)
-        ).to_series()
+        holds = field[notice.rule.name]
         if holds.any():
             rows = _as_sent(raw, column.name).filter(holds)
             found.append(findings(rows, notice.rule, column.name, suggest=form.suggest))

@@ -20,19 +20,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from claims_lakehouse.contracts import Feed
-from claims_lakehouse.contracts.formats import TEXT
+from claims_lakehouse.contracts.formats import STATE
 from claims_lakehouse.errors import UnreadableFile
 from claims_lakehouse.files import replacing
 from claims_lakehouse.landing.corrections import Overlay, read_overlay
 from claims_lakehouse.landing.raw import read_summary
 from claims_lakehouse.settings import Settings
 from claims_lakehouse.validation.findings import ISSUE_SCHEMA
-from claims_lakehouse.validation.survey import RawRows, survey
+from claims_lakehouse.validation.parse import parse
+from claims_lakehouse.validation.raw_rows import RawRows, ahead
+from claims_lakehouse.validation.survey import survey
 from claims_lakehouse.validation.verification import RECURS, Split, Verification, Verifier, valid_columns
 
 #: Rows that go through pandera at a time: what a batch costs in memory is bounded, however many rows break rules.
-BATCH_ROWS = 262_144
+BATCH_ROWS = 300_000
 _METADATA = b"claims_lakehouse"
+#: The columns of issues that have few values.
+_SAID_AGAIN = ("feed", "delivery", "rule", "column_name", "message", "severity", "corrected_by")
 
 
 def validate_delivery(
@@ -55,9 +59,9 @@ def validate_delivery(
     with ExitStack() as stack:
         valid_path = stack.enter_context(replacing(settings.validated(feed.name, delivery, fingerprint)))
         issues_path = stack.enter_context(replacing(settings.issues(feed.name, delivery, fingerprint)))
-        output = stack.enter_context(_Output(feed, valid_path, issues_path))
         rows = RawRows(raw, overlay)
         verifier = Verifier(feed, delivery, received, survey(rows, feed), corrections)
+        output = stack.enter_context(_Output(feed, valid_path, issues_path, verifier.valid))
         found = []
         for split in _splits(rows, feed, verifier, progress):
             output.write(split)
@@ -78,11 +82,13 @@ def _splits(
 ) -> Iterator[Split]:
     """Everything that verification makes of raw rows, in bounded frames."""
     yield verifier.unexpected(read_summary(rows.path).unexpected_columns)
-    columns = ["row_number", *(column.name for column in feed.columns), "malformed", "malformed_reason"]
+    names = [column.name for column in feed.columns]
+    columns = ["row_number", *names, "malformed", "malformed_reason"]
     done = 0
-    for batch in rows.slices(columns, BATCH_ROWS):
-        yield verifier.batch(batch)
-        done += batch.height
+    batches = rows.batches(columns, BATCH_ROWS, encode=names)
+    for parsed in ahead(parse(batch, feed) for batch in batches):
+        yield verifier.batch(parsed)
+        done += parsed.landed
         if progress:
             progress(done)
     yield verifier.repeats()
@@ -116,12 +122,19 @@ def read_verification(validated: Path, issues: Path, feed: Feed) -> Verification
 class _Output:
     """The validated and the issues file, written behind the verifier's back in a thread of their own."""
 
-    def __init__(self, feed: Feed, valid: Path, issues: Path) -> None:
-        self._schemas = _schemas(feed)
+    def __init__(self, feed: Feed, valid: Path, issues: Path, marked: Callable[[Split], pl.DataFrame]) -> None:
+        self._schemas, self._marked = _schemas(feed), marked
         # Ids, names and streets hardly recur: a dictionary of them costs a third of the writing and is dropped.
-        recurring = [c.name for c in feed.columns if c.form != TEXT] + [RECURS, "feed", "delivery", "rule", "severity"]
+        recurring = [c.name for c in feed.columns if c.form.recurs or c.form == STATE] + [RECURS, *_SAID_AGAIN]
         self._files = tuple(
-            pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=recurring)
+            pq.ParquetWriter(
+                path,
+                schema,
+                compression="lz4",
+                use_dictionary=recurring,
+                column_encoding={"row_number": "DELTA_BINARY_PACKED"},
+                write_statistics=["row_number", *feed.key],
+            )
             for path, schema in zip((valid, issues), self._schemas, strict=True)
         )
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="validated")
@@ -143,9 +156,11 @@ class _Output:
         self._files[0].add_key_value_metadata({_METADATA: json.dumps(asdict(verification)).encode()})
 
     def _write(self, split: Split) -> None:
-        for frame, file, schema in zip(split, self._files, self._schemas, strict=True):
+        frames = (self._marked(split), split.issues)
+        for frame, file, schema in zip(frames, self._files, self._schemas, strict=True):
             if frame.height:
-                file.write_table(frame.to_arrow().cast(schema), row_group_size=BATCH_ROWS)
+                table = frame.to_arrow(compat_level=pl.CompatLevel.newest()).cast(schema)
+                file.write_table(table, row_group_size=BATCH_ROWS)
 
     def __exit__(self, *_: object) -> None:
         self._thread.shutdown(cancel_futures=True)

@@ -1,80 +1,57 @@
 """What can only be seen over a whole delivery: records that occur more than once, ids that were swapped.
 
-Asked of a few columns of the raw file before its rows are verified. Records are compared by a hash of their key:
-that two share one only makes both be looked at again, by their text.
+Asked of a few columns of the raw file before its rows are verified. Ids are compared by a hash: that two share one
+only makes both be looked at again, by their text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from itertools import pairwise
 from typing import NamedTuple
 
 import polars as pl
 
 from claims_lakehouse.contracts import Feed
-from claims_lakehouse.landing.corrections import Overlay
-from claims_lakehouse.landing.raw import damaged, read_summary
-from claims_lakehouse.validation.overlay import lay_over
+from claims_lakehouse.landing.header import MALFORMED
+from claims_lakehouse.validation.raw_rows import RawRows, ahead
+
+#: How many rows are read, and how many hashes are sorted, at a time.
+_READ_ROWS, _SORTED_ROWS = 1 << 20, 8 << 20
+_NO_ROWS = pl.Series("row_number", [], pl.Int64)
 
 
 class Survey(NamedTuple):
-    """Row numbers of a delivery: rows whose record occurs in more than one row, and rows with swapped ids."""
+    """Row numbers of a delivery, sorted: rows whose record occurs in more than one row, and rows with swapped ids."""
 
     repeated: pl.Series
     swapped: pl.Series
 
 
-class RawRows(NamedTuple):
-    """A delivery's raw file, and the corrections that lie over it."""
-
-    path: Path
-    overlay: Overlay = Overlay()
-
-    def slices(self, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
-        """Some columns, `row_number` among them, in frames of so many rows; UnreadableFile where it is damaged."""
-        scan = pl.scan_parquet(self.path).select(columns)
-        for offset in range(0, read_summary(self.path).rows_landed, rows):
-            try:
-                frame = scan.slice(offset, rows).collect()
-            except (pl.exceptions.PolarsError, OSError):
-                raise damaged(self.path) from None
-            yield lay_over(frame, self.overlay)
-
-
 def survey(raw: RawRows, feed: Feed) -> Survey:
-    """Look over a whole delivery's raw rows: once, and again only where ids may be swapped.
+    """Look over a whole delivery's raw rows: once, and again only at those whose ids may be swapped.
 
-    What is kept meanwhile is a hash and a number a row, and the ids that other records go by.
+    What is kept meanwhile is 12 bytes a row, 16 where ids may be swapped and the key is one of them.
     """
-    own, other = feed.swappable or (feed.key[0], None)
     columns = tuple(dict.fromkeys((*feed.key, *(feed.swappable or ()))))
     record = pl.col(feed.key[0]).hash() if len(feed.key) == 1 else pl.struct(feed.key).hash()
-    apart = [pl.col(own).hash().alias("own")] if other is not None and feed.key != (own,) else []
-    hashed, others = [], []
-    for rows in _texts(raw, columns):
-        hashed.append(
-            rows.drop_nulls(feed.key).select(pl.col("row_number").cast(pl.UInt32), record.alias("record"), *apart)
-        )
-        if other is not None:
-            others.append(rows[other].drop_nulls().hash().unique())
-    seen = pl.concat(hashed)
-    hashed.clear()
-    owns = seen["own"] if apart else seen["record"]
-    swapped = pl.Series("row_number", [], pl.Int64)
-    if other is not None:
-        suspected = seen.filter(owns.is_in(pl.concat(others).unique().implode()))["row_number"]
-        if len(suspected):
-            swapped = _swapped(raw, own, other, owns, suspected)
-    return Survey(_repeated(seen), swapped)
+    kept = [pl.col("row_number").cast(pl.UInt32), _where_all(feed.key, record).alias("record")]
+    for place, name in zip(("own", "other"), feed.swappable or (), strict=False):
+        if (name,) != feed.key:
+            kept.append(_where_all((name,), _short(pl.col(name).hash())).alias(place))
+    nothing = pl.DataFrame(schema={"row_number": pl.Int64, **dict.fromkeys(columns, pl.String)}).select(kept)
+    batches = ahead(raw.batches(_sent(columns), _READ_ROWS))
+    seen = pl.concat([nothing, *(_texts(batch.rows, columns).select(kept) for batch in batches)])
+    return Survey(_repeated(seen), _swapped(raw, *feed.swappable, seen) if feed.swappable else _NO_ROWS)
 
 
-def _texts(raw: RawRows, columns: tuple[str, ...]) -> Iterator[pl.DataFrame]:
-    """Row numbers and trimmed texts of the rows that could be split, in bounded frames, of which one is empty."""
-    yield pl.DataFrame(schema={"row_number": pl.Int64, **dict.fromkeys(columns, pl.String)})
-    for frame in raw.slices(("row_number", "malformed", *columns), 1 << 20):
-        rows = frame.filter(pl.col("malformed").is_null())
-        yield rows.select("row_number", *(_trimmed(name) for name in columns))
+def _sent(columns: tuple[str, ...]) -> tuple[str, ...]:
+    return ("row_number", MALFORMED, *columns)
+
+
+def _texts(rows: pl.DataFrame, columns: tuple[str, ...]) -> pl.DataFrame:
+    """Row numbers and trimmed texts of the rows that could be split."""
+    well_formed = rows.filter(pl.col(MALFORMED).is_null())
+    return well_formed.select("row_number", *(_trimmed(name) for name in columns))
 
 
 def _trimmed(name: str) -> pl.Expr:
@@ -82,35 +59,44 @@ def _trimmed(name: str) -> pl.Expr:
     return pl.when(text != "").then(text).alias(name)
 
 
+def _where_all(columns: tuple[str, ...], hashed: pl.Expr) -> pl.Expr:
+    return pl.when(pl.all_horizontal(pl.col(columns).is_not_null())).then(hashed)
+
+
+def _short(hashed: pl.Expr) -> pl.Expr:
+    return hashed.cast(pl.UInt32, wrap_numerical=True)
+
+
 def _repeated(seen: pl.DataFrame) -> pl.Series:
     """The rows whose record has another row: sorted, the same hashes stand side by side."""
-    ordered = seen["record"].sort()
-    twice = ordered.filter(ordered == ordered.shift(1)).unique()
-    rows = seen.filter(pl.col("record").is_in(twice.implode())) if len(twice) else seen.clear()
-    return rows["row_number"].cast(pl.Int64)
+    shares = seen.height // _SORTED_ROWS + 1
+    bounds = [(1 << 64) * share // shares for share in range(shares + 1)]
+    twice = []
+    for first, after in pairwise(bounds):
+        among = seen["record"] if shares == 1 else seen["record"].filter(seen["record"].is_between(first, after - 1))
+        ordered = among.drop_nulls().sort()
+        twice.append(ordered.slice(1).filter(ordered.slice(1) == ordered.head(-1)).unique())
+    again = pl.concat(twice)
+    rows = seen.filter(pl.col("record").is_in(again.implode())) if len(again) else seen.clear()
+    return rows["row_number"].cast(pl.Int64).sort()
 
 
-def _swapped(raw: RawRows, own: str, other: str, owns: pl.Series, suspected: pl.Series) -> pl.Series:
+def _swapped(raw: RawRows, own: str, other: str, seen: pl.DataFrame) -> pl.Series:
     """Rows whose `own` id is known as an `other` id, and the other way round, by how often each occurs.
 
     The own id occurs as an `other` in more rows than as an `own`; the other id occurs as an `own`, and in no other
-    row as an `other`. `owns` are the hashes of all own ids; `suspected` are the rows whose own id is known as an
-    `other` id.
+    row as an `other`.
     """
-    among = pl.col("row_number").is_in(suspected.cast(pl.Int64).implode())
-    suspects = pl.concat([rows.filter(among) for rows in _texts(raw, (own, other))])
-    wanted = suspects[other].hash()
-    known = owns.filter(owns.is_in(wanted.implode())).unique()
-    suspects = suspects.filter(wanted.is_in(known.implode()))
+    owns = pl.col("own") if "own" in seen.columns else _short(pl.col("record"))
+    ids = seen.select(owns.alias("own"), "other")
+    suspects = ids.filter(pl.col("own").is_in(ids["other"].unique().drop_nulls().implode())).drop_nulls()
+    known = ids["own"].filter(ids["own"].is_in(suspects["other"].unique().implode())).unique()
+    suspects = suspects.filter(pl.col("other").is_in(known.implode()))
     if suspects.is_empty():
-        return pl.Series("row_number", [], pl.Int64)
-    ids = pl.concat([suspects[own].hash(), suspects[other].hash()]).unique().implode()
-    named = pl.concat(
-        [
-            rows.filter(pl.col(own).hash().is_in(ids) | pl.col(other).hash().is_in(ids))
-            for rows in _texts(raw, (own, other))
-        ]
-    )
+        return _NO_ROWS
+    either = pl.concat([suspects["own"], suspects["other"]]).unique().implode()
+    numbers = seen["row_number"].filter(ids["own"].is_in(either) | ids["other"].is_in(either))
+    named = _texts(raw.of(numbers, _sent((own, other))), (own, other))
     as_own = named.drop_nulls(own).group_by(pl.col(own).alias("id")).len("as_own")
     as_other = named.drop_nulls(other).group_by(pl.col(other).alias("id")).len("as_other")
     counts = as_own.join(as_other, on="id", how="full", coalesce=True).fill_null(0)

@@ -14,6 +14,7 @@ import polars as pl
 
 from claims_lakehouse.contracts import Feed
 from claims_lakehouse.contracts.rules import MALFORMED_ROW, RULES, SWAPPED_IDS, UNEXPECTED_COLUMN
+from claims_lakehouse.landing.header import MALFORMED, MALFORMED_REASON
 from claims_lakehouse.validation.check import contract_findings
 from claims_lakehouse.validation.findings import (
     MOMENT_SCHEMA,
@@ -22,7 +23,7 @@ from claims_lakehouse.validation.findings import (
     no_findings,
     record_moments,
 )
-from claims_lakehouse.validation.parse import future_findings, parse
+from claims_lakehouse.validation.parse import Parsed, future_findings
 from claims_lakehouse.validation.repeats import settle_repeats
 from claims_lakehouse.validation.surrogate import surrogate_keys
 from claims_lakehouse.validation.survey import Survey
@@ -32,10 +33,11 @@ RECURS = "recurs"
 
 
 class Split(NamedTuple):
-    """Some rows of a delivery after verification: those accepted (`valid_columns`), and the issues found."""
+    """Some rows of a delivery after verification: those accepted, the issues found, and whether records recur."""
 
     accepted: pl.DataFrame
     issues: pl.DataFrame
+    recurs: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Verifier:
 
     def __init__(self, feed: Feed, delivery: str, received: datetime, seen: Survey, corrections: str = "") -> None:
         self._feed, self._delivery, self._received, self._corrections = feed, delivery, received, corrections
-        self._repeated, self._swapped = seen.repeated.sort(), seen.swapped
+        self._seen = seen
         self._held_back: list[pl.DataFrame] = []
         self._moments: list[pl.DataFrame] = []
         self._landed = self._malformed = self._quarantined = self._duplicate = self._valid = 0
@@ -110,27 +112,26 @@ class Verifier:
         found = pl.concat([no_findings(), *(findings(row, UNEXPECTED_COLUMN, column) for column in columns)])
         return Split(pl.DataFrame(), self._issued(found, pl.DataFrame(schema=MOMENT_SCHEMA)))
 
-    def batch(self, batch: pl.DataFrame) -> Split:
+    def batch(self, parsed: Parsed) -> Split:
         """Accepted rows and issues of one batch; rows whose record recurs are held back to the end."""
-        self._landed += batch.height
-        raw = batch
-        found = [no_findings()]
-        if batch["malformed"].null_count() < batch.height:
-            broken = batch.filter(pl.col("malformed").is_not_null())
-            raw = batch.filter(pl.col("malformed").is_null())
-            self._malformed += broken.height
-            rows = broken.select("row_number", pl.col("malformed").alias("value"), "malformed_reason")
-            found.append(findings(rows, MALFORMED_ROW, None, expected=pl.col("malformed_reason")))
-        parsed = parse(raw, self._feed)
-        found += [
+        self._landed += parsed.landed
+        self._malformed += parsed.malformed.height
+        found = [
+            no_findings(),
             parsed.found,
-            contract_findings(parsed, raw, self._feed),
-            future_findings(parsed, raw, self._feed, self._delivery, self._received),
+            contract_findings(parsed, self._feed),
+            future_findings(parsed, self._feed, self._delivery, self._received),
         ]
-        if len(self._swapped):
+        if parsed.malformed.height:
+            reason = pl.col(MALFORMED_REASON)
+            rows = parsed.malformed.select("row_number", pl.col(MALFORMED).alias("value"), reason)
+            found.insert(0, findings(rows, MALFORMED_ROW, None, expected=reason))
+        numbers = parsed.typed["row_number"]
+        is_swapped = _is_among(numbers, self._seen.swapped)
+        if is_swapped.any():
             assert self._feed.swappable
             own, other = self._feed.swappable
-            swapped = raw.filter(pl.col("row_number").is_in(self._swapped.implode()))
+            swapped = parsed.sent.filter(is_swapped)
             found.append(
                 findings(swapped.select("row_number", pl.col(own).alias("value")), SWAPPED_IDS, own).with_columns(
                     pl.Series("suggestion", swapped[other].str.strip_chars(), pl.String)
@@ -141,20 +142,20 @@ class Verifier:
             "row_number"
         ].unique()
         self._quarantined += len(wrong)
+        is_wrong, recurs = _is_among(numbers, wrong.sort()), _is_among(numbers, self._seen.repeated)
         accepted = parsed.typed
-        moments = pl.DataFrame(schema=MOMENT_SCHEMA)
-        if all_found.height:
-            moments = record_moments(parsed.typed, parsed.texts, self._feed, self._received)
-        if len(wrong):
-            accepted = accepted.filter(~pl.col("row_number").is_in(wrong.implode()))
-        if len(self._repeated):
-            recurs = pl.col("row_number").is_in(self._repeated.implode())
-            held_back = accepted.filter(recurs)
-            if held_back.height:
-                self._held_back.append(held_back)
-                accepted = accepted.filter(~recurs)
+        if is_wrong.any() or recurs.any():
+            self._held_back.append(accepted.filter(recurs & ~is_wrong))
+            accepted = accepted.filter(~(recurs | is_wrong))
         self._accept(accepted)
-        return Split(self._marked(accepted, recurs=False), self._issued(all_found, moments))
+        is_told = _is_among(numbers, all_found["row_number"].unique().sort())
+        moments = record_moments(
+            parsed.typed.select("row_number", *([self._feed.sequence] if self._feed.sequence else [])).filter(is_told),
+            parsed.texts.select(self._feed.key).filter(is_told),
+            self._feed,
+            self._received,
+        )
+        return Split(accepted, self._issued(all_found, moments))
 
     def repeats(self) -> Split:
         """Accepted rows and issues among the rows that were held back."""
@@ -166,10 +167,15 @@ class Verifier:
         self._repeats = settled.accepted.select(pl.struct(self._feed.key).is_duplicated().any()).item()
         self._accept(settled.accepted)
         texts = rows.select(pl.col(name).cast(pl.String) for name in self._feed.key)
-        return Split(
-            self._marked(settled.accepted, recurs=True),
-            self._issued(settled.found, record_moments(rows, texts, self._feed, self._received)),
-        )
+        moments = record_moments(rows, texts, self._feed, self._received)
+        return Split(settled.accepted, self._issued(settled.found, moments), recurs=True)
+
+    def valid(self, split: Split) -> pl.DataFrame:
+        """Valid rows with what history is to know of them besides (`valid_columns`)."""
+        if split.accepted.is_empty():
+            return split.accepted
+        keys = surrogate_keys(split.accepted, self._feed, self._delivery, self._received)
+        return split.accepted.with_columns(keys, pl.lit(split.recurs).alias(RECURS))
 
     def verification(self) -> Verification:
         """The counts of everything that was verified."""
@@ -192,14 +198,18 @@ class Verifier:
         for column in self._feed.columns:
             self._nulls[column.name] += accepted[column.name].null_count()
 
-    def _marked(self, accepted: pl.DataFrame, *, recurs: bool) -> pl.DataFrame:
-        """Valid rows with what history is to know of them besides (`valid_columns`)."""
-        keys = surrogate_keys(accepted, self._feed, self._delivery, self._received)
-        return accepted.with_columns(keys, pl.lit(recurs).alias(RECURS))
-
     def _issued(self, found: pl.DataFrame, moments: pl.DataFrame) -> pl.DataFrame:
         for rule, severity, count in found.group_by("rule", "severity").len().iter_rows():
             self._issues[rule] += count
             if severity == "error":
                 self._errors[rule] += count
         return as_issues(found, moments, self._feed, self._delivery)
+
+
+def _is_among(numbers: pl.Series, some: pl.Series) -> pl.Series:
+    """Which row numbers of a batch are among some of its delivery's, which are sorted."""
+    if numbers.is_empty() or some.is_empty():
+        return pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(numbers))
+    first = int(some.search_sorted(numbers.min(), "left"))  # type: ignore[call-overload]
+    after = int(some.search_sorted(numbers.max(), "right"))  # type: ignore[call-overload]
+    return numbers.is_in(some.slice(first, after - first).implode())
