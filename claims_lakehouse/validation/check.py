@@ -10,10 +10,10 @@ from claims_lakehouse.validation.findings import findings, no_findings
 from claims_lakehouse.validation.parse import Parsed
 
 
-def contract_findings(parsed: Parsed, raw: pl.DataFrame, feed: Feed) -> pl.DataFrame:
+def contract_findings(parsed: Parsed, feed: Feed) -> pl.DataFrame:
     """What pandera finds in a batch, as findings; a null left by an unreadable field is reported there already."""
     try:
-        feed.contract.validate(parsed.typed.drop("row_number"), lazy=True)
+        feed.contract.validate(parsed.typed.select(column.name for column in feed.columns), lazy=True)
     except SchemaErrors as error:
         cases = error.failure_cases.select("column", "check", pl.col("index").cast(pl.UInt32))
         if cases["index"].null_count():
@@ -24,7 +24,7 @@ def contract_findings(parsed: Parsed, raw: pl.DataFrame, feed: Feed) -> pl.DataF
         return no_findings()
     found = [no_findings()]
     for (column, check), group in cases.group_by("column", "check", maintain_order=True):
-        rows = raw[group["index"]].select("row_number", pl.col(str(column)).alias("value"))
+        rows = parsed.sent.select("row_number", pl.col(str(column)).alias("value"))[group["index"]]
         if check == "not_nullable":
             rows = rows.filter(parsed.texts[str(column)].gather(group["index"]).is_null())
         found.append(findings(rows, feed.rule(str(check)), str(column), expected="another value"))

@@ -27,7 +27,6 @@ from claims_lakehouse.landing.corrections import Overlay, read_overlay
 from claims_lakehouse.landing.raw import read_summary
 from claims_lakehouse.settings import Settings
 from claims_lakehouse.validation.findings import ISSUE_SCHEMA
-from claims_lakehouse.validation.parse import parse
 from claims_lakehouse.validation.raw_rows import RawRows, ahead
 from claims_lakehouse.validation.survey import survey
 from claims_lakehouse.validation.verification import RECURS, Split, Verification, Verifier, valid_columns
@@ -61,7 +60,7 @@ def validate_delivery(
         issues_path = stack.enter_context(replacing(settings.issues(feed.name, delivery, fingerprint)))
         rows = RawRows(raw, overlay)
         verifier = Verifier(feed, delivery, received, survey(rows, feed), corrections)
-        output = stack.enter_context(_Output(feed, valid_path, issues_path, verifier.valid))
+        output = stack.enter_context(_Output(feed, valid_path, issues_path))
         found = []
         for split in _splits(rows, feed, verifier, progress):
             output.write(split)
@@ -86,7 +85,7 @@ def _splits(
     columns = ["row_number", *names, "malformed", "malformed_reason"]
     done = 0
     batches = rows.batches(columns, BATCH_ROWS, encode=names)
-    for parsed in ahead(parse(batch, feed) for batch in batches):
+    for parsed in ahead(verifier.read(batch) for batch in batches):
         yield verifier.batch(parsed)
         done += parsed.landed
         if progress:
@@ -122,8 +121,8 @@ def read_verification(validated: Path, issues: Path, feed: Feed) -> Verification
 class _Output:
     """The validated and the issues file, written behind the verifier's back in a thread of their own."""
 
-    def __init__(self, feed: Feed, valid: Path, issues: Path, marked: Callable[[Split], pl.DataFrame]) -> None:
-        self._schemas, self._marked = _schemas(feed), marked
+    def __init__(self, feed: Feed, valid: Path, issues: Path) -> None:
+        self._schemas = _schemas(feed)
         # Ids, names and streets hardly recur: a dictionary of them costs a third of the writing and is dropped.
         recurring = [c.name for c in feed.columns if c.form.recurs or c.form == STATE] + [RECURS, *_SAID_AGAIN]
         self._files = tuple(
@@ -156,8 +155,7 @@ class _Output:
         self._files[0].add_key_value_metadata({_METADATA: json.dumps(asdict(verification)).encode()})
 
     def _write(self, split: Split) -> None:
-        frames = (self._marked(split), split.issues)
-        for frame, file, schema in zip(frames, self._files, self._schemas, strict=True):
+        for frame, file, schema in zip(split, self._files, self._schemas, strict=True):
             if frame.height:
                 table = frame.to_arrow(compat_level=pl.CompatLevel.newest()).cast(schema)
                 file.write_table(table, row_group_size=BATCH_ROWS)

@@ -23,7 +23,8 @@ from claims_lakehouse.validation.findings import (
     no_findings,
     record_moments,
 )
-from claims_lakehouse.validation.parse import Parsed, future_findings
+from claims_lakehouse.validation.parse import Parsed, future_findings, parse
+from claims_lakehouse.validation.raw_rows import RawBatch
 from claims_lakehouse.validation.repeats import settle_repeats
 from claims_lakehouse.validation.surrogate import surrogate_keys
 from claims_lakehouse.validation.survey import Survey
@@ -33,11 +34,10 @@ RECURS = "recurs"
 
 
 class Split(NamedTuple):
-    """Some rows of a delivery after verification: those accepted, the issues found, and whether records recur."""
+    """Some rows of a delivery after verification: those accepted (`valid_columns`), and the issues found."""
 
     accepted: pl.DataFrame
     issues: pl.DataFrame
-    recurs: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,12 @@ class Verifier:
         found = pl.concat([no_findings(), *(findings(row, UNEXPECTED_COLUMN, column) for column in columns)])
         return Split(pl.DataFrame(), self._issued(found, pl.DataFrame(schema=MOMENT_SCHEMA)))
 
+    def read(self, batch: RawBatch) -> Parsed:
+        """A batch with the rows' surrogate keys among its typed columns; changes no count."""
+        parsed = parse(batch, self._feed)
+        keys = surrogate_keys(parsed.typed, self._feed, self._delivery, self._received)
+        return parsed._replace(typed=parsed.typed.with_columns(keys))
+
     def batch(self, parsed: Parsed) -> Split:
         """Accepted rows and issues of one batch; rows whose record recurs are held back to the end."""
         self._landed += parsed.landed
@@ -147,7 +153,6 @@ class Verifier:
         if is_wrong.any() or recurs.any():
             self._held_back.append(accepted.filter(recurs & ~is_wrong))
             accepted = accepted.filter(~(recurs | is_wrong))
-        self._accept(accepted)
         is_told = _is_among(numbers, all_found["row_number"].unique().sort())
         moments = record_moments(
             parsed.typed.select("row_number", *([self._feed.sequence] if self._feed.sequence else [])).filter(is_told),
@@ -155,27 +160,20 @@ class Verifier:
             self._feed,
             self._received,
         )
-        return Split(accepted, self._issued(all_found, moments))
+        return Split(self._accepted(accepted, recurs=False), self._issued(all_found, moments))
 
     def repeats(self) -> Split:
         """Accepted rows and issues among the rows that were held back."""
-        columns = {"row_number": pl.Int64(), **{c.name: c.form.dtype for c in self._feed.columns}}
+        columns = valid_columns(self._feed)
+        columns.pop(RECURS)
         rows = pl.concat([pl.DataFrame(schema=columns), *self._held_back])
         settled = settle_repeats(rows, self._feed)
         self._duplicate = settled.duplicates
         self._quarantined += rows.height - settled.accepted.height - settled.duplicates
         self._repeats = settled.accepted.select(pl.struct(self._feed.key).is_duplicated().any()).item()
-        self._accept(settled.accepted)
         texts = rows.select(pl.col(name).cast(pl.String) for name in self._feed.key)
         moments = record_moments(rows, texts, self._feed, self._received)
-        return Split(settled.accepted, self._issued(settled.found, moments), recurs=True)
-
-    def valid(self, split: Split) -> pl.DataFrame:
-        """Valid rows with what history is to know of them besides (`valid_columns`)."""
-        if split.accepted.is_empty():
-            return split.accepted
-        keys = surrogate_keys(split.accepted, self._feed, self._delivery, self._received)
-        return split.accepted.with_columns(keys, pl.lit(split.recurs).alias(RECURS))
+        return Split(self._accepted(settled.accepted, recurs=True), self._issued(settled.found, moments))
 
     def verification(self) -> Verification:
         """The counts of everything that was verified."""
@@ -193,10 +191,12 @@ class Verifier:
             corrections=self._corrections,
         )
 
-    def _accept(self, accepted: pl.DataFrame) -> None:
-        self._valid += accepted.height
+    def _accepted(self, rows: pl.DataFrame, *, recurs: bool) -> pl.DataFrame:
+        """Count valid rows, and say of each whether its record recurs."""
+        self._valid += rows.height
         for column in self._feed.columns:
-            self._nulls[column.name] += accepted[column.name].null_count()
+            self._nulls[column.name] += rows[column.name].null_count()
+        return rows.with_columns(pl.lit(recurs).alias(RECURS))
 
     def _issued(self, found: pl.DataFrame, moments: pl.DataFrame) -> pl.DataFrame:
         for rule, severity, count in found.group_by("rule", "severity").len().iter_rows():
