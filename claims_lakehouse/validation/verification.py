@@ -160,7 +160,8 @@ class Verifier:
             self._feed,
             self._received,
         )
-        return Split(self._accepted(accepted, recurs=False), self._issued(all_found, moments))
+        self._accept(accepted)
+        return Split(_marked(accepted, recurs=False), self._issued(all_found, moments))
 
     def repeats(self) -> Split:
         """Accepted rows and issues among the rows that were held back."""
@@ -173,7 +174,8 @@ class Verifier:
         self._repeats = settled.accepted.select(pl.struct(self._feed.key).is_duplicated().any()).item()
         texts = rows.select(pl.col(name).cast(pl.String) for name in self._feed.key)
         moments = record_moments(rows, texts, self._feed, self._received)
-        return Split(self._accepted(settled.accepted, recurs=True), self._issued(settled.found, moments))
+        self._accept(settled.accepted)
+        return Split(_marked(settled.accepted, recurs=True), self._issued(settled.found, moments))
 
     def verification(self) -> Verification:
         """The counts of everything that was verified."""
@@ -191,12 +193,10 @@ class Verifier:
             corrections=self._corrections,
         )
 
-    def _accepted(self, rows: pl.DataFrame, *, recurs: bool) -> pl.DataFrame:
-        """Count valid rows, and say of each whether its record recurs."""
-        self._valid += rows.height
+    def _accept(self, accepted: pl.DataFrame) -> None:
+        self._valid += accepted.height
         for column in self._feed.columns:
-            self._nulls[column.name] += rows[column.name].null_count()
-        return rows.with_columns(pl.lit(recurs).alias(RECURS))
+            self._nulls[column.name] += accepted[column.name].null_count()
 
     def _issued(self, found: pl.DataFrame, moments: pl.DataFrame) -> pl.DataFrame:
         for rule, severity, count in found.group_by("rule", "severity").len().iter_rows():
@@ -213,3 +213,8 @@ def _is_among(numbers: pl.Series, some: pl.Series) -> pl.Series:
     first = int(some.search_sorted(numbers.min(), "left"))  # type: ignore[call-overload]
     after = int(some.search_sorted(numbers.max(), "right"))  # type: ignore[call-overload]
     return numbers.is_in(some.slice(first, after - first).implode())
+
+
+def _marked(rows: pl.DataFrame, *, recurs: bool) -> pl.DataFrame:
+    """Valid rows that say of each whether its record recurs."""
+    return rows.with_columns(pl.lit(recurs).alias(RECURS))
