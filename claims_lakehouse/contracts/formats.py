@@ -168,4 +168,5 @@ STATE = Format(
     parse=lambda text: text,
     notices=(Notice(rules.UNKNOWN_STATE, lambda text, _: ~text.str.to_lowercase().is_in(STATE_WORDS)),),
     suggest=_suggest_state,
+    recurs=True,
 )

@@ -13,7 +13,6 @@ import pyarrow as pa
 from pyarrow import compute, parquet
 
 from claims_lakehouse.contracts.feed import Feed
-from claims_lakehouse.contracts.formats import AMOUNT, TEXT, ZIPCODE
 from claims_lakehouse.errors import UnreadableFile
 from claims_lakehouse.files import replacing
 from claims_lakehouse.landing.csv_reader import csv_batches, csv_header
@@ -177,8 +176,7 @@ class _RowGroups:
 
     def __init__(self, path: Path, schema: Any, feed: Feed) -> None:
         # Ids, names, streets, zip codes and amounts hardly recur: a dictionary of them is made and dropped again.
-        unlike = (TEXT, AMOUNT, ZIPCODE)
-        unique = {ROW_NUMBER, MALFORMED, *(column.name for column in feed.columns if column.form in unlike)}
+        unique = {ROW_NUMBER, MALFORMED, *(column.name for column in feed.columns if not column.form.recurs)}
         self._writer = parquet.ParquetWriter(
             path,
             schema,

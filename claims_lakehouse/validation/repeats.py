@@ -10,6 +10,8 @@ from claims_lakehouse.contracts import Feed
 from claims_lakehouse.contracts.rules import CONFLICTING_ROW, DUPLICATE_ROW
 from claims_lakehouse.validation.findings import findings
 
+_OF_FIRST = "_of_first"
+
 
 class Settled(NamedTuple):
     """Rows that stay, and what was found of the others.
@@ -29,13 +31,15 @@ def settle_repeats(rows: pl.DataFrame, feed: Feed) -> Settled:
     """
     place = [*feed.key, *([feed.sequence] if feed.sequence else [])]
     ordered = rows.sort("row_number")
-    first = pl.col("row_number").first().over(place)
-    equal = pl.all_horizontal(
-        [pl.col(name).eq_missing(pl.col(name).first().over(place)) for name in feed.content] or [pl.lit(value=True)]
-    )
-    judged = ordered.with_columns(first.alias("_first"), equal.alias("_equal"))
-    repeated = judged.filter(pl.col("row_number") != pl.col("_first")).with_columns(
-        pl.lit(None, pl.String).alias("value")
+    firsts = ordered.unique(place, keep="first", maintain_order=True)
+    later = ordered.join(firsts.select("row_number"), on="row_number", how="anti", maintain_order="left")
+    pairs = later.join(firsts, on=place, how="left", suffix=_OF_FIRST, maintain_order="left")
+    equal = [pl.col(name).eq_missing(pl.col(name + _OF_FIRST)) for name in feed.content]
+    repeated = pairs.select(
+        "row_number",
+        pl.lit(None, pl.String).alias("value"),
+        pl.col("row_number" + _OF_FIRST).alias("_first"),
+        pl.all_horizontal(equal or [pl.lit(value=True)]).alias("_equal"),
     )
     same, other = repeated.filter(pl.col("_equal")), repeated.filter(~pl.col("_equal"))
     found = pl.concat(
@@ -44,5 +48,4 @@ def settle_repeats(rows: pl.DataFrame, feed: Feed) -> Settled:
             for group, rule in ((same, DUPLICATE_ROW), (other, CONFLICTING_ROW))
         ]
     )
-    accepted = judged.filter(pl.col("row_number") == pl.col("_first")).select(rows.columns)
-    return Settled(accepted, found, same.height)
+    return Settled(firsts, found, same.height)

@@ -20,13 +20,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from claims_lakehouse.contracts import Feed
-from claims_lakehouse.contracts.formats import STATE
 from claims_lakehouse.errors import UnreadableFile
 from claims_lakehouse.files import replacing
 from claims_lakehouse.landing.corrections import Overlay, read_overlay
 from claims_lakehouse.landing.raw import read_summary
 from claims_lakehouse.settings import Settings
 from claims_lakehouse.validation.findings import ISSUE_SCHEMA
+from claims_lakehouse.validation.held_back import HeldBack
 from claims_lakehouse.validation.raw_rows import RawRows, ahead
 from claims_lakehouse.validation.survey import survey
 from claims_lakehouse.validation.verification import RECURS, Split, Verification, Verifier, valid_columns
@@ -62,14 +62,14 @@ def validate_delivery(
         verifier = Verifier(feed, delivery, received, survey(rows, feed), corrections)
         output = stack.enter_context(_Output(feed, valid_path, issues_path))
         found = []
-        for split in _splits(rows, feed, verifier, progress):
+        for split in _splits(rows, feed, verifier, settings.temporary, progress):
             output.write(split)
             if overlay.ids:
                 found.append(split.issues)
         if overlay.ids:
             rows = RawRows(raw)
             as_landed = Verifier(feed, delivery, received, survey(rows, feed))
-            before = pl.concat(split.issues for split in _splits(rows, feed, as_landed))
+            before = pl.concat(split.issues for split in _splits(rows, feed, as_landed, settings.temporary))
             output.write(Split(pl.DataFrame(), _settled(before, pl.concat(found), overlay)))
         verification = verifier.verification()
         output.finish(verification)
@@ -77,20 +77,24 @@ def validate_delivery(
 
 
 def _splits(
-    rows: RawRows, feed: Feed, verifier: Verifier, progress: Callable[[int], None] | None = None
+    rows: RawRows, feed: Feed, verifier: Verifier, temporary: Path, progress: Callable[[int], None] | None = None
 ) -> Iterator[Split]:
     """Everything that verification makes of raw rows, in bounded frames."""
     yield verifier.unexpected(read_summary(rows.path).unexpected_columns)
-    names = [column.name for column in feed.columns]
-    columns = ["row_number", *names, "malformed", "malformed_reason"]
+    columns = ["row_number", *(column.name for column in feed.columns), "malformed", "malformed_reason"]
+    recurring = [column.name for column in feed.columns if column.form.recurs]
     done = 0
-    batches = rows.batches(columns, BATCH_ROWS, encode=names)
-    for parsed in ahead(verifier.read(batch) for batch in batches):
-        yield verifier.batch(parsed)
-        done += parsed.landed
-        if progress:
-            progress(done)
-    yield verifier.repeats()
+    batches = rows.batches(columns, BATCH_ROWS, encode=recurring)
+    with HeldBack(feed, len(verifier.seen.repeated), temporary) as held_back:
+        for parsed in ahead(verifier.read(batch) for batch in batches):
+            split = verifier.batch(parsed)
+            held_back.add(split.held_back)
+            yield split
+            done += parsed.landed
+            if progress:
+                progress(done)
+        for some in held_back.shares():
+            yield verifier.repeats(some)
 
 
 def _settled(before: pl.DataFrame, now: pl.DataFrame, overlay: Overlay) -> pl.DataFrame:
@@ -124,7 +128,7 @@ class _Output:
     def __init__(self, feed: Feed, valid: Path, issues: Path) -> None:
         self._schemas = _schemas(feed)
         # Ids, names and streets hardly recur: a dictionary of them costs a third of the writing and is dropped.
-        recurring = [c.name for c in feed.columns if c.form.recurs or c.form == STATE] + [RECURS, *_SAID_AGAIN]
+        recurring = [c.name for c in feed.columns if c.form.recurs] + [RECURS, *_SAID_AGAIN]
         self._files = tuple(
             pq.ParquetWriter(
                 path,
@@ -133,6 +137,7 @@ class _Output:
                 use_dictionary=recurring,
                 column_encoding={"row_number": "DELTA_BINARY_PACKED"},
                 write_statistics=["row_number", *feed.key],
+                store_schema=False,
             )
             for path, schema in zip((valid, issues), self._schemas, strict=True)
         )
@@ -155,10 +160,10 @@ class _Output:
         self._files[0].add_key_value_metadata({_METADATA: json.dumps(asdict(verification)).encode()})
 
     def _write(self, split: Split) -> None:
-        for frame, file, schema in zip(split, self._files, self._schemas, strict=True):
+        frames = (split.accepted, split.issues)
+        for frame, file, schema in zip(frames, self._files, self._schemas, strict=True):
             if frame.height:
-                table = frame.to_arrow(compat_level=pl.CompatLevel.newest()).cast(schema)
-                file.write_table(table, row_group_size=BATCH_ROWS)
+                file.write_table(_arrow(frame).cast(schema), row_group_size=BATCH_ROWS)
 
     def __exit__(self, *_: object) -> None:
         self._thread.shutdown(cancel_futures=True)
@@ -168,13 +173,9 @@ class _Output:
 
 def _schemas(feed: Feed) -> tuple[Any, Any]:
     """The Arrow schemas of a feed's validated and issues files."""
-    return (
-        _arrow_schema(valid_columns(feed)),
-        _arrow_schema(ISSUE_SCHEMA),
-    )
+    return _arrow(pl.DataFrame(schema=valid_columns(feed))).schema, _arrow(pl.DataFrame(schema=ISSUE_SCHEMA)).schema
 
 
-def _arrow_schema(columns: dict[str, pl.DataType]) -> Any:
-    """The Arrow schema of a file: as polars says, with plain strings."""
-    kinds = {name: pl.Series([], dtype=dtype).to_arrow().type for name, dtype in columns.items()}
-    return pa.schema([(name, pa.string() if columns[name] == pl.String else kind) for name, kind in kinds.items()])
+def _arrow(frame: pl.DataFrame) -> Any:
+    """A frame as an Arrow table, its texts not copied."""
+    return frame.to_arrow(compat_level=pl.CompatLevel.newest())

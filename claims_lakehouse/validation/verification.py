@@ -34,10 +34,17 @@ RECURS = "recurs"
 
 
 class Split(NamedTuple):
-    """Some rows of a delivery after verification: those accepted (`valid_columns`), and the issues found."""
+    """Some rows of a delivery after verification.
+
+    Attributes:
+        accepted: Those that are valid (`valid_columns`).
+        issues: What was found.
+        held_back: Those without an error whose record may occur in other rows: only all of these together can tell.
+    """
 
     accepted: pl.DataFrame
     issues: pl.DataFrame
+    held_back: pl.DataFrame = pl.DataFrame()
 
 
 @dataclass(frozen=True)
@@ -93,13 +100,11 @@ def valid_columns(feed: Feed) -> dict[str, pl.DataType]:
 
 
 class Verifier:
-    """The running counts of one delivery's verification."""
+    """The running counts of one delivery's verification, of which `seen` says what was surveyed."""
 
     def __init__(self, feed: Feed, delivery: str, received: datetime, seen: Survey, corrections: str = "") -> None:
         self._feed, self._delivery, self._received, self._corrections = feed, delivery, received, corrections
-        self._seen = seen
-        self._held_back: list[pl.DataFrame] = []
-        self._moments: list[pl.DataFrame] = []
+        self.seen = seen
         self._landed = self._malformed = self._quarantined = self._duplicate = self._valid = 0
         self._repeats = False
         self._issues: Counter[str] = Counter()
@@ -119,7 +124,7 @@ class Verifier:
         return parsed._replace(typed=parsed.typed.with_columns(keys))
 
     def batch(self, parsed: Parsed) -> Split:
-        """Accepted rows and issues of one batch; rows whose record recurs are held back to the end."""
+        """What becomes of the rows of one batch."""
         self._landed += parsed.landed
         self._malformed += parsed.malformed.height
         found = [
@@ -133,7 +138,7 @@ class Verifier:
             rows = parsed.malformed.select("row_number", pl.col(MALFORMED).alias("value"), reason)
             found.insert(0, findings(rows, MALFORMED_ROW, None, expected=reason))
         numbers = parsed.typed["row_number"]
-        is_swapped = _is_among(numbers, self._seen.swapped)
+        is_swapped = _is_among(numbers, self.seen.swapped)
         if is_swapped.any():
             assert self._feed.swappable
             own, other = self._feed.swappable
@@ -148,10 +153,10 @@ class Verifier:
             "row_number"
         ].unique()
         self._quarantined += len(wrong)
-        is_wrong, recurs = _is_among(numbers, wrong.sort()), _is_among(numbers, self._seen.repeated)
-        accepted = parsed.typed
+        is_wrong, recurs = _is_among(numbers, wrong.sort()), _is_among(numbers, self.seen.repeated)
+        accepted, held_back = parsed.typed, parsed.typed.clear()
         if is_wrong.any() or recurs.any():
-            self._held_back.append(accepted.filter(recurs & ~is_wrong))
+            held_back = accepted.filter(recurs & ~is_wrong)
             accepted = accepted.filter(~(recurs | is_wrong))
         is_told = _is_among(numbers, all_found["row_number"].unique().sort())
         moments = record_moments(
@@ -161,17 +166,14 @@ class Verifier:
             self._received,
         )
         self._accept(accepted)
-        return Split(_marked(accepted, recurs=False), self._issued(all_found, moments))
+        return Split(_marked(accepted, recurs=False), self._issued(all_found, moments), held_back)
 
-    def repeats(self) -> Split:
-        """Accepted rows and issues among the rows that were held back."""
-        columns = valid_columns(self._feed)
-        columns.pop(RECURS)
-        rows = pl.concat([pl.DataFrame(schema=columns), *self._held_back])
+    def repeats(self, rows: pl.DataFrame) -> Split:
+        """What becomes of rows that were held back: all of some records."""
         settled = settle_repeats(rows, self._feed)
-        self._duplicate = settled.duplicates
+        self._duplicate += settled.duplicates
         self._quarantined += rows.height - settled.accepted.height - settled.duplicates
-        self._repeats = settled.accepted.select(pl.struct(self._feed.key).is_duplicated().any()).item()
+        self._repeats |= settled.accepted.select(pl.struct(self._feed.key).is_duplicated().any()).item()
         texts = rows.select(pl.col(name).cast(pl.String) for name in self._feed.key)
         moments = record_moments(rows, texts, self._feed, self._received)
         self._accept(settled.accepted)
