@@ -4,6 +4,7 @@
 ClaimsLakehouseError
 ├── ContractError          a feed is declared wrongly: a defect of the code, found at import
 ├── UsageError             somebody named something that does not exist
+│   └── Overtaken          what a person looked at is no longer so; look again
 ├── DeliveryError          one delivery cannot be processed; the others go on
 │   ├── UnplaceableFile    a landed file that belongs to no delivery
 │   ├── UnreadableFile     a landed file that cannot be read
@@ -28,6 +29,10 @@ class ContractError(ClaimsLakehouseError, ValueError):
 
 class UsageError(ClaimsLakehouseError):
     """Somebody named a feed, delivery or option that does not exist."""
+
+
+class Overtaken(UsageError):
+    """What a person looked at and decided about is no longer so: nothing was written, look again."""
 
 
 class DeliveryError(ClaimsLakehouseError):

@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,28 @@ def write_json(target: Path, content: Any) -> None:
     """Write a small JSON file, whole or not at all."""
     with replacing(target) as temporary:
         temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def append_lines(target: Path, lines: Iterable[Any]) -> None:
+    """Write JSON lines to the end of a file, all in one go; they are on disk when this returns.
+
+    A line that a killed writer cut short is ended first, so that it spoils no other.
+    """
+    text = b"".join(json.dumps(line, default=str).encode() + b"\n" for line in lines)
+    is_new = not target.exists()
+    make_folder(target.parent)
+    handle = os.open(target, os.O_RDWR | os.O_CREAT | os.O_APPEND, FILE_MODE)
+    try:
+        size = os.fstat(handle).st_size
+        torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+        left = b"\n" + text if torn else text
+        while left:
+            left = left[os.write(handle, left) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    if is_new:
+        sync(target.parent)
 
 
 def sync(path: Path) -> None:

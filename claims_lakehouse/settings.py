@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from claims_lakehouse.errors import UsageError
 
@@ -69,6 +70,10 @@ class Settings:
         """The folder of a delivery's raw contents and its journal."""
         return self.home.joinpath("raw", feed, delivery)
 
+    def decisions(self, feed: str, delivery: str) -> Path:
+        """What people decided about a delivery's issues, one JSON line a decision."""
+        return self.home / "decisions" / feed / f"{delivery}.jsonl"
+
     def raw(self, feed: str, delivery: str, fingerprint: str) -> Path:
         """A delivery's content as text, one row a landed record."""
         return self.delivery_folder(feed, delivery) / f"{fingerprint}.parquet"
@@ -125,3 +130,48 @@ def readers_group() -> str | None:
 def alert_webhook() -> str | None:
     """Where failed runs are told, if anywhere: `CLAIMS_ALERT_WEBHOOK`."""
     return os.environ.get("CLAIMS_ALERT_WEBHOOK") or None
+
+
+@dataclass(frozen=True)
+class DeskSettings:
+    """How the verification desk is reached, and who may use it. What may not be told does not show in its repr.
+
+    Attributes:
+        sign_in: `CLAIMS_DESK_SIGN_IN`: none, proxy or oidc.
+        url: `CLAIMS_DESK_URL`: the address that people open, as `https://desk.example.org`.
+        roles: `CLAIMS_DESK_ROLES`: the file that says who has which role.
+        max_body: `CLAIMS_DESK_MAX_BODY`: how many bytes a request may send.
+        proxy_header: `CLAIMS_DESK_PROXY_HEADER`: the header in which the proxy gives a person's name.
+        proxy_groups_header: `CLAIMS_DESK_PROXY_GROUPS_HEADER`: that of the person's groups, joined by commas.
+        trusted_proxies: `CLAIMS_DESK_TRUSTED_PROXIES`: addresses and networks, joined by commas.
+        proxy_secret: `CLAIMS_DESK_PROXY_SECRET`: what the proxy says to be believed.
+        oidc_issuer: `CLAIMS_DESK_OIDC_ISSUER`: the provider, exactly as its tokens name it.
+        oidc_client_id: `CLAIMS_DESK_OIDC_CLIENT_ID`.
+        oidc_client_secret: `CLAIMS_DESK_OIDC_CLIENT_SECRET`.
+        oidc_name_claim: `CLAIMS_DESK_OIDC_NAME_CLAIM`: the claim that names a person.
+        oidc_groups_claim: `CLAIMS_DESK_OIDC_GROUPS_CLAIM`: that of the person's groups.
+    """
+
+    sign_in: str = "none"
+    url: str | None = None
+    roles: Path | None = None
+    max_body: str = str(50 * 1024 * 1024)
+    proxy_header: str = "X-Forwarded-User"
+    proxy_groups_header: str | None = None
+    trusted_proxies: str = ""
+    proxy_secret: str | None = field(default=None, repr=False)
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = field(default="", repr=False)
+    oidc_name_claim: str = "email"
+    oidc_groups_claim: str = "groups"
+
+    @classmethod
+    def from_environment(cls) -> DeskSettings:
+        """Read `CLAIMS_DESK_…`; what is unset or empty stays as it is by default."""
+        told: dict[str, Any] = {
+            name: value for name in cls.__dataclass_fields__ if (value := os.environ.get(f"CLAIMS_DESK_{name.upper()}"))
+        }
+        if "roles" in told:
+            told["roles"] = Path(told["roles"]).absolute()
+        return cls(**told)

@@ -7,11 +7,13 @@ An act is an event in the delivery's journal; bringing the warehouse up to date 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import polars as pl
 
 from claims_lakehouse.contracts import Feed
-from claims_lakehouse.errors import UsageError
-from claims_lakehouse.landing.corrections import Changes, write_correction
+from claims_lakehouse.errors import Overtaken, UsageError
+from claims_lakehouse.landing.corrections import Changes, read_overlay, write_correction
 from claims_lakehouse.landing.discovery import check_delivery_key
 from claims_lakehouse.landing.journal import DeliveryState, Journal
 from claims_lakehouse.landing.raw import damaged, read_summary
@@ -23,7 +25,7 @@ def release(settings: Settings, feed: Feed, delivery: str, *, because: str, who:
     journal, state = _known(settings, feed, delivery, because)
     if not state.is_held:
         raise UsageError(f"{feed.name} {delivery} is not held; it is {state.status}.")
-    journal.append("released", fingerprint=state.content, who=who, why=because)
+    journal.append("released", fingerprint=state.content, who=who, why=because, before=state.status, after="applied")
 
 
 def retract(settings: Settings, feed: Feed, delivery: str, *, because: str, who: str) -> None:
@@ -33,7 +35,7 @@ def retract(settings: Settings, feed: Feed, delivery: str, *, because: str, who:
     if not contents:
         raise UsageError(f"{feed.name} {delivery} is {state.status}; there is nothing to retract.")
     for content in sorted(str(content) for content in contents):
-        journal.append("retracted", fingerprint=content, who=who, why=because)
+        journal.append("retracted", fingerprint=content, who=who, why=because, before=state.status, after="retracted")
 
 
 def reinstate(settings: Settings, feed: Feed, delivery: str, *, because: str, who: str) -> None:
@@ -43,10 +45,20 @@ def reinstate(settings: Settings, feed: Feed, delivery: str, *, because: str, wh
     if not contents:
         raise UsageError(f"{feed.name} {delivery} is not retracted; it is {state.status}.")
     for content in sorted(str(content) for content in contents):
-        journal.append("reinstated", fingerprint=content, who=who, why=because)
+        journal.append("reinstated", fingerprint=content, who=who, why=because, before=state.status, after="applied")
 
 
-def correct(settings: Settings, feed: Feed, delivery: str, changes: Changes, *, because: str, who: str) -> str:
+def correct(
+    settings: Settings,
+    feed: Feed,
+    delivery: str,
+    changes: Changes,
+    *,
+    because: str,
+    who: str,
+    seen: str | None = None,
+    expected: Changes | None = None,
+) -> str:
     """Lay a correction over rows of the content that landed last; returns its id.
 
     Args:
@@ -56,16 +68,25 @@ def correct(settings: Settings, feed: Feed, delivery: str, changes: Changes, *, 
         changes: Row number -> column -> its new text, as a file would say it; empty text empties the field.
         because: Why; it goes on record.
         who: Who decided it.
+        seen: The content that the person looked at, where that matters.
+        expected: What fields said when the person looked, row number -> column -> text.
 
     Raises:
+        Overtaken: The content, or one of the expected fields, says otherwise by now.
         UsageError: There is no such delivery, row or column, nothing is changed, or a malformed row is not given every
             required column. Nothing is written then.
     """
     journal, state = _known(settings, feed, delivery, because)
     if state.content is None:
         raise UsageError(f"{feed.name} {delivery} is {state.status}; there is no row to correct.")
+    if seen is not None and seen != state.content:
+        raise Overtaken(f"{feed.name} {delivery} was replaced by other content since you looked; look again.")
     _check_changes(settings, feed, delivery, state.content, changes)
-    correction = write_correction(settings, feed.name, delivery, changes)
+    before = effective_texts(settings, feed, delivery, state.content, changes)
+    for row, texts in (expected or {}).items():
+        if any(before.get(row, {}).get(name, "") != text for name, text in texts.items()):
+            raise Overtaken(f"{feed.name} {delivery}, row {row} was corrected since you looked; look again.")
+    correction = write_correction(settings, feed.name, delivery, changes, before)
     fields = sum(len(texts) for texts in changes.values())
     told = f"{fields} field{'s' * (fields != 1)} of " + (
         f"row {next(iter(changes))}" if len(changes) == 1 else f"{len(changes)} rows"
@@ -82,6 +103,25 @@ def withdraw(settings: Settings, feed: Feed, delivery: str, correction: str, *, 
         known = ", ".join(state.corrections.get(state.content or "", ())) or "none"
         raise UsageError(f"{feed.name} {delivery} has no correction '{correction}' in effect; there is {known}.")
     journal.append("withdrawn", fingerprint=content, who=who, why=because, corrections=correction)
+
+
+def effective_texts(
+    settings: Settings, feed: Feed, delivery: str, content: str, rows: Collection[int]
+) -> dict[int, dict[str, str]]:
+    """What rows of a content say with the corrections in effect: row number -> column -> text, empty for nothing."""
+    state = Journal(settings, feed.name, delivery).state()
+    raw = settings.raw(feed.name, delivery, content)
+    names = [column.name for column in feed.columns]
+    try:
+        found = pl.scan_parquet(raw).filter(pl.col("row_number").is_in(list(rows))).select("row_number", *names)
+        texts = {row: {name: text or "" for name, text in zip(names, said, strict=True)}
+                 for row, *said in found.collect().iter_rows()}  # fmt: skip
+    except (pl.exceptions.PolarsError, OSError):
+        raise damaged(raw) from None
+    overlay = read_overlay(settings, feed.name, delivery, state.laid_over(content) if state else "")
+    for row, said in texts.items():
+        said.update(overlay.texts.get(row, {}))
+    return texts
 
 
 def _check_changes(settings: Settings, feed: Feed, delivery: str, content: str, changes: Changes) -> None:

@@ -10,6 +10,7 @@ import duckdb
 
 from claims_lakehouse.history.application import Application
 from claims_lakehouse.landing.journal import DeliveryState, Event
+from claims_lakehouse.warehouse.rows import insert_rows
 
 
 class LedgerRow(NamedTuple):
@@ -65,8 +66,8 @@ def write_ledger_row(con: duckdb.DuckDBPyConnection, application: Application, e
     )
     con.execute("DELETE FROM internal.correction WHERE feed = $feed AND delivery = $delivery", this)
     if application.corrections:
-        fields = [[c.correction_id, *this.values(), *c[1:]] for c in application.corrections]
-        con.executemany("INSERT INTO internal.correction VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", fields)
+        fields = [(c.correction_id, *this.values(), *c[1:]) for c in application.corrections]
+        insert_rows(con, "internal.correction", fields)
     _write_log(con, application.feed.name, application.delivery, events)
 
 
@@ -114,9 +115,9 @@ def _write_log(con: duckdb.DuckDBPyConnection, feed: str, delivery: str, events:
     this = {"feed": feed, "delivery": delivery}
     con.execute("DELETE FROM delivery_log WHERE feed = $feed AND delivery = $delivery", this)
     logged = [
-        [feed, delivery, entry, e.at, e.event, e.fingerprint, e.who, e.why, e.detail, e.run_id]
+        [feed, delivery, entry, e.at, e.event, e.fingerprint, e.who, e.why, e.detail, e.run_id, e.before, e.after]
         for entry, e in enumerate(events, 1)
     ]
     if logged:
-        con.executemany("INSERT INTO delivery_log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", logged)
+        con.executemany(f"INSERT INTO delivery_log VALUES ({', '.join('?' * len(logged[0]))})", logged)
     con.execute("UPDATE internal.change SET n = n + 1")

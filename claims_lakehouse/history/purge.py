@@ -37,7 +37,7 @@ class Tombstone(NamedTuple):
 
 
 def purge(settings: Settings, feed: Feed, delivery: str, *, because: str, who: str) -> Tombstone:
-    """Erase a delivery from landing, raw, validated, issues, its corrections and the warehouse.
+    """Erase a delivery from landing, raw, validated, issues, its corrections, decisions and the warehouse.
 
     The published file is replaced by the next publication. The same content is not taken up again under that name.
 
@@ -100,6 +100,7 @@ def complete_purge(settings: Settings) -> None:
             _remove(kept)
     for stage in ("validated", "issues"):
         _remove(settings.home / stage / feed.name / delivery)
+    settings.decisions(feed.name, delivery).unlink(missing_ok=True)
     for left in settings.published.parent.glob(".*.tmp"):
         _remove(left)
     shutil.rmtree(settings.temporary, ignore_errors=True)

@@ -38,32 +38,56 @@ class Overlay(NamedTuple):
 
 
 class CorrectedField(NamedTuple):
-    """One field that a correction changes: where, to what, by whom and why, and when it was withdrawn."""
+    """One field that a correction changes: where, from what to what, by whom and why; and how it was withdrawn."""
 
     correction_id: str
     fingerprint: str
     row_number: int
     column_name: str
+    value_before: str | None
     value: str | None
     corrected_at: datetime
     who: str | None
     why: str | None
     withdrawn_at: datetime | None
+    withdrawn_by: str | None
+    withdrawn_why: str | None
 
 
-def write_correction(settings: Settings, feed: str, delivery: str, changes: Changes) -> str:
-    """Write a correction down; it takes effect when the journal names it. Returns its id."""
+def write_correction(settings: Settings, feed: str, delivery: str, changes: Changes, before: Changes) -> str:
+    """Write a correction down; it takes effect when the journal names it. Returns its id.
+
+    `before` holds what each row said until then, under every column that changes.
+    """
     correction = uuid4().hex[:12]
-    written = {str(row): dict(texts) for row, texts in changes.items()}
+    written = {
+        str(row): {name: [before.get(row, {}).get(name, ""), text] for name, text in texts.items()}
+        for row, texts in changes.items()
+    }
     write_json(_path(settings, feed, delivery, correction), written)
     return correction
 
 
 def read_correction(settings: Settings, feed: str, delivery: str, correction: str) -> Changes:
     """What a correction says; DeliveryError where its file cannot be read."""
+    return {
+        row: {name: after for name, (_, after) in texts.items()}
+        for row, texts in _read(settings, feed, delivery, correction).items()
+    }
+
+
+def _read(
+    settings: Settings, feed: str, delivery: str, correction: str
+) -> dict[int, dict[str, tuple[str | None, str]]]:
+    """What a correction's fields said before, where that was written down, and what they say with it."""
     path = _path(settings, feed, delivery, correction)
     try:
-        return {int(row): texts for row, texts in json.loads(path.read_text(encoding="utf-8")).items()}
+        return {
+            int(row): {
+                name: (None, text) if isinstance(text, str) else (text[0], text[1]) for name, text in texts.items()
+            }
+            for row, texts in json.loads(path.read_text(encoding="utf-8")).items()
+        }
     except (OSError, ValueError) as error:
         raise DeliveryError(
             f"Feed '{feed}', delivery '{delivery}', correction {correction}: found "
@@ -86,23 +110,27 @@ def read_overlay(settings: Settings, feed: str, delivery: str, laid: str) -> Ove
 def corrected_fields(settings: Settings, feed: str, delivery: str, events: Iterable[Event]) -> list[CorrectedField]:
     """Every field of every correction that the delivery's journal tells of, those before a purge aside."""
     made: dict[str, Event] = {}
-    withdrawn: dict[str, datetime] = {}
+    withdrawn: dict[str, Event] = {}
     for event in events:
         if event.event == "purged":
             made.clear()
         elif event.event == "corrected" and event.corrections:
             made[event.corrections] = event
         elif event.event == "withdrawn" and event.corrections:
-            withdrawn[event.corrections] = event.at
-    return [
-        CorrectedField(
-            correction, str(event.fingerprint), row, column, text or None, event.at, event.who, event.why,
-            withdrawn.get(correction),
-        )
-        for correction, event in made.items()
-        for row, texts in read_correction(settings, feed, delivery, correction).items()
-        for column, text in texts.items()
-    ]  # fmt: skip
+            withdrawn[event.corrections] = event
+    fields = []
+    for correction, event in made.items():
+        end = withdrawn.get(correction)
+        ended = (end.at, end.who, end.why) if end else (None, None, None)
+        for row, texts in _read(settings, feed, delivery, correction).items():
+            fields += [
+                CorrectedField(
+                    correction, str(event.fingerprint), row, column, before or None, text or None,
+                    event.at, event.who, event.why, *ended,
+                )
+                for column, (before, text) in texts.items()
+            ]  # fmt: skip
+    return fields
 
 
 def _path(settings: Settings, feed: str, delivery: str, correction: str) -> Path:

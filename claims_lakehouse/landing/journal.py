@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from claims_lakehouse.files import FILE_MODE, make_folder
+from claims_lakehouse.files import append_lines
 from claims_lakehouse.landing.received import received_at
 from claims_lakehouse.settings import Settings
 
@@ -33,7 +33,8 @@ class Event:
 
     `at` and `received_at` are naive UTC; `detail` is an error or a count, never a value of a row. `corrections` are
     ids, joined by commas: the one that was made or withdrawn, or those that were laid over what was applied. `counts`
-    are those of a purged delivery's rows.
+    are those of a purged delivery's rows. `before` and `after` say how the delivery stood when a person decided, and
+    how it stands by that.
     """
 
     at: datetime
@@ -46,6 +47,8 @@ class Event:
     received_at: datetime | None = None
     corrections: str | None = None
     counts: dict[str, int] | None = None
+    before: str | None = None
+    after: str | None = None
 
 
 _FIELDS = frozenset(Event.__dataclass_fields__)
@@ -227,16 +230,10 @@ class Journal:
         """Write an event down, by default as of now (naive UTC); it is on disk when this returns."""
         entry = Event(at=at or datetime.now(UTC).replace(tzinfo=None), event=event, **details)
         record = {name: value for name, value in vars(entry).items() if value not in (None, "")}
-        line = json.dumps(record, default=datetime.isoformat).encode() + b"\n"
-        make_folder(self.path.parent)
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, FILE_MODE)
-        try:
-            size = os.fstat(handle).st_size
-            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-            os.write(handle, b"\n" + line if torn else line)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        for name in ("at", "received_at"):
+            if name in record:
+                record[name] = record[name].isoformat()
+        append_lines(self.path, [record])
         return entry
 
 

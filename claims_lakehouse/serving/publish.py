@@ -15,8 +15,10 @@ import duckdb
 
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.files import replacing, write_json
+from claims_lakehouse.history.decided import take_up_decisions
 from claims_lakehouse.history.ledger import read_changes
 from claims_lakehouse.history.recovery import opened, sound_turn
+from claims_lakehouse.landing.decisions import decisions_look
 from claims_lakehouse.serving.views import create_views, views_version
 from claims_lakehouse.settings import Settings, readers_group
 
@@ -35,7 +37,9 @@ class Publication(NamedTuple):
 def publish(settings: Settings) -> Publication:
     """Publish the warehouse with its views, if either changed since the last time."""
     with sound_turn(settings):
+        decided = decisions_look(settings)
         with opened(settings) as con:
+            take_up_decisions(con, settings)
             changes, rows = read_changes(con), row_counts(con)
             if is_published(settings, changes):
                 return Publication(changes, rows, is_new=False)
@@ -45,7 +49,7 @@ def publish(settings: Settings) -> Publication:
         with replacing(settings.published, PUBLISHED_MODE) as temporary:
             shutil.copyfile(settings.warehouse, temporary)
             share(settings, temporary)
-        write_json(settings.publication, _publication(settings, changes))
+        write_json(settings.publication, _publication(settings, changes, decided))
     return Publication(changes, rows, is_new=True)
 
 
@@ -68,21 +72,21 @@ def share(settings: Settings, file: Path) -> None:
 
 
 def is_published(settings: Settings, changes: str) -> bool:
-    """Whether readers see that state of the warehouse through the views as they are now, in the file put there.
+    """Whether readers see that state of the warehouse, and all that was decided, through the views as they are now.
 
     A file that anybody has touched since is none that can be trusted.
     """
     try:
         known = json.loads(settings.publication.read_text(encoding="utf-8"))
-        return bool(known == _publication(settings, changes))
+        return bool(known == _publication(settings, changes, decisions_look(settings)))
     except (OSError, ValueError):
         return False
 
 
-def _publication(settings: Settings, changes: str) -> dict[str, Any]:
+def _publication(settings: Settings, changes: str, decided: str) -> dict[str, Any]:
     status = settings.published.stat()
     look = [status.st_size, status.st_mtime_ns, status.st_ino]
-    return {"changes": changes, "views": views_version(), "file": look}
+    return {"changes": changes, "decisions": decided, "views": views_version(), "file": look}
 
 
 def row_counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -29,12 +29,27 @@ CREATE TABLE IF NOT EXISTS internal.finding (
 );
 CREATE TABLE IF NOT EXISTS delivery_log (
     feed VARCHAR NOT NULL, delivery VARCHAR NOT NULL, entry INTEGER NOT NULL, happened_at TIMESTAMP NOT NULL,
-    event VARCHAR NOT NULL, fingerprint VARCHAR, who VARCHAR, why VARCHAR, detail VARCHAR, run_id VARCHAR
+    event VARCHAR NOT NULL, fingerprint VARCHAR, who VARCHAR, why VARCHAR, detail VARCHAR, run_id VARCHAR,
+    before VARCHAR, after VARCHAR
 );
 CREATE TABLE IF NOT EXISTS internal.correction (
     correction_id VARCHAR NOT NULL, feed VARCHAR NOT NULL, delivery VARCHAR NOT NULL, fingerprint VARCHAR NOT NULL,
-    row_number BIGINT NOT NULL, column_name VARCHAR NOT NULL, value VARCHAR,
-    corrected_at TIMESTAMP NOT NULL, who VARCHAR, why VARCHAR, withdrawn_at TIMESTAMP
+    row_number BIGINT NOT NULL, column_name VARCHAR NOT NULL, value_before VARCHAR, value VARCHAR,
+    corrected_at TIMESTAMP NOT NULL, who VARCHAR, why VARCHAR, withdrawn_at TIMESTAMP,
+    withdrawn_by VARCHAR, withdrawn_why VARCHAR
+);
+CREATE TABLE IF NOT EXISTS internal.decision (
+    issue_id VARCHAR NOT NULL, feed VARCHAR NOT NULL, delivery VARCHAR NOT NULL, entry BIGINT NOT NULL,
+    row_number BIGINT, rule VARCHAR NOT NULL, column_name VARCHAR, value VARCHAR, happened_at TIMESTAMP NOT NULL,
+    event VARCHAR NOT NULL, who VARCHAR NOT NULL, why VARCHAR NOT NULL, waived_until DATE,
+    before VARCHAR NOT NULL, after VARCHAR NOT NULL, holds BOOLEAN NOT NULL
+);
+CREATE TABLE IF NOT EXISTS internal.waiver (
+    issue_id VARCHAR NOT NULL, feed VARCHAR NOT NULL, delivery VARCHAR NOT NULL, value VARCHAR,
+    waived_by VARCHAR NOT NULL, waived_why VARCHAR NOT NULL, waived_until DATE
+);
+CREATE TABLE IF NOT EXISTS internal.decided (
+    feed VARCHAR NOT NULL, delivery VARCHAR NOT NULL, size BIGINT NOT NULL, fingerprint VARCHAR
 );
 CREATE TABLE IF NOT EXISTS internal.change (warehouse VARCHAR NOT NULL, n BIGINT NOT NULL, views VARCHAR);
 INSERT INTO internal.change SELECT CAST(uuid() AS VARCHAR), 0, NULL WHERE NOT EXISTS (FROM internal.change);

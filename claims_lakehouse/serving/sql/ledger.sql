@@ -23,13 +23,45 @@ SELECT delivery AS iteration, min(received_at) AS received_at, {status_by_feed},
             WHEN bool_and(status IN ('retracted', 'purged')) THEN 'retracted' ELSE 'applied' END AS status
 FROM delivery GROUP BY delivery;
 
--- One row is one finding of verification about a row or a file, with its state.
+-- One row is one finding of verification about a row or a file, with its state. A waiver holds to the end of its last
+-- day, UTC.
 CREATE OR REPLACE VIEW issue AS
-SELECT issue_id, feed, delivery, row_number, record_key, rule, column_name, value, message, severity, status,
-       suggestion, resolved_by
-FROM internal.finding;
+SELECT issue_id, feed, delivery, row_number, record_key, rule, column_name, value, message, severity,
+       CASE WHEN is_waived THEN 'waived' ELSE status END AS status, suggestion, resolved_by,
+       CASE WHEN is_waived THEN waived_by END AS waived_by, CASE WHEN is_waived THEN waived_why END AS waived_why,
+       CASE WHEN is_waived THEN waived_until END AS waived_until
+FROM (
+    SELECT finding.*, waived_by, waived_why, waived_until,
+           finding.status = 'open' AND waiver.issue_id IS NOT NULL
+               AND coalesce(waived_until >= CAST(make_timestamp(epoch_us(now())) AS DATE), true) AS is_waived
+    FROM internal.finding AS finding
+    LEFT JOIN internal.waiver AS waiver
+        ON waiver.issue_id = finding.issue_id AND waiver.value IS NOT DISTINCT FROM finding.value
+);
 
 -- One row is one field of a landed row that a person corrected; the landed file stays as it was.
 CREATE OR REPLACE VIEW correction AS
-SELECT correction_id, feed, delivery, fingerprint, row_number, column_name, value, who, why, corrected_at, withdrawn_at
+SELECT correction_id, feed, delivery, fingerprint, row_number, column_name, value_before, value, who, why,
+       corrected_at, withdrawn_at
 FROM internal.correction;
+
+-- One row is one thing that a person did about an issue: waived, reopened, commented, corrected, withdrawn.
+CREATE OR REPLACE VIEW issue_log AS
+WITH corrected AS (
+    SELECT issue_id, feed, delivery, row_number, rule, correction.* EXCLUDE (feed, delivery, row_number)
+    FROM internal.finding AS finding
+    JOIN internal.ledger USING (feed, delivery)
+    JOIN internal.correction AS correction USING (feed, delivery, fingerprint, row_number)
+    WHERE correction.column_name = finding.column_name OR finding.corrected_by = correction.correction_id
+)
+SELECT issue_id, feed, delivery, row_number, rule, column_name, happened_at, event, who, why, waived_until,
+       before, after, holds
+FROM internal.decision
+UNION ALL
+SELECT issue_id, feed, delivery, row_number, rule, column_name, corrected_at, 'corrected', who, why, NULL,
+       value_before, value, withdrawn_at IS NULL
+FROM corrected
+UNION ALL
+SELECT issue_id, feed, delivery, row_number, rule, column_name, withdrawn_at, 'withdrawn', withdrawn_by, withdrawn_why,
+       NULL, value, value_before, true
+FROM corrected WHERE withdrawn_at IS NOT NULL;

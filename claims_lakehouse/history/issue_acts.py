@@ -1,0 +1,138 @@
+"""What people decide about issues: waive, reopen, comment. Each binds to what the row says and is on record.
+
+An act is a line in the delivery's file of decisions; the next publication makes it felt. Nobody waits for a warehouse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+from itertools import groupby
+from typing import NamedTuple
+
+from claims_lakehouse.contracts import feed_named
+from claims_lakehouse.errors import UsageError
+from claims_lakehouse.history.acts import require_reason
+from claims_lakehouse.history.decided import holding, last_word
+from claims_lakehouse.landing.decisions import Act, Decision, read_decisions, row_bindings, write_decisions
+from claims_lakehouse.settings import Settings
+
+
+class SeenIssue(NamedTuple):
+    """An issue as a person saw it published.
+
+    `fingerprint` is the content in which it was found; `status` the published one.
+    """
+
+    issue_id: str
+    feed: str
+    delivery: str
+    row_number: int | None
+    rule: str
+    column_name: str | None
+    value: str | None
+    status: str
+    fingerprint: str
+
+
+class Stand(NamedTuple):
+    """How an issue stands with everything that was decided until now, published or not, and by which decision."""
+
+    status: str
+    by: Decision | None
+
+
+def waive(
+    settings: Settings,
+    issues: Sequence[SeenIssue],
+    *,
+    because: str,
+    who: str,
+    until: date | None = None,
+    today: date | None = None,
+) -> None:
+    """Accept issues as they are, to the end of the day `until` (UTC) or for good; one that is waived is waived anew.
+
+    UsageError, and nothing is written, where one is resolved or retracted, the day is past, or no reason is given.
+    """
+    if until is not None and until < (today or _today()):
+        raise UsageError(f"A waiver's last day must not be past: found {until}.")
+    _decide(settings, issues, "waived", ("open", "waived"), because, who, until)
+
+
+def reopen(settings: Settings, issues: Sequence[SeenIssue], *, because: str, who: str) -> None:
+    """Take waivers back; UsageError, and nothing is written, where an issue is not waived."""
+    _decide(settings, issues, "reopened", ("waived",), because, who)
+
+
+def comment(settings: Settings, issues: Sequence[SeenIssue], *, text: str, who: str) -> None:
+    """Say something about issues, whatever their status."""
+    _decide(settings, issues, "commented", ("open", "waived", "resolved", "retracted"), text, who)
+
+
+def stands(settings: Settings, issues: Sequence[SeenIssue], today: date | None = None) -> list[Stand]:
+    """How issues stand, each in its place: what was decided counts here at once, for readers once it is published."""
+    today = today or _today()
+    found: dict[str, Stand] = {}
+    for (feed, delivery, fingerprint), some in _by_content(issues):
+        ids = {issue.issue_id for issue in some}
+        decisions = [one for one in read_decisions(settings, feed, delivery) if one.issue_id in ids]
+        holds = holding(settings, feed, delivery, fingerprint, decisions)
+        last = last_word(one for one, held in zip(decisions, holds, strict=True) if held)
+        for issue in some:
+            word, status = last.get((issue.issue_id, issue.value)), issue.status
+            if status in ("open", "waived"):
+                is_waived = word is not None and word.act == "waived" and (word.until is None or word.until >= today)
+                status = "waived" if is_waived else "open"
+            found[issue.issue_id] = Stand(status, word)
+    return [found[issue.issue_id] for issue in issues]
+
+
+def _decide(
+    settings: Settings,
+    issues: Sequence[SeenIssue],
+    act: Act,
+    allowed: Sequence[str],
+    why: str,
+    who: str,
+    until: date | None = None,
+) -> None:
+    require_reason(why)
+    now = datetime.now(UTC).replace(tzinfo=None)
+    before = {issue.issue_id: stand.status for issue, stand in zip(issues, stands(settings, issues), strict=True)}
+    for issue in issues:
+        if before[issue.issue_id] not in allowed:
+            place = f"{issue.feed} {issue.delivery}" + (f", row {issue.row_number}" if issue.row_number else "")
+            raise UsageError(
+                f"The issue {issue.rule} of {place} is {before[issue.issue_id]}; expected {' or '.join(allowed)}."
+            )
+    written: dict[tuple[str, str], list[Decision]] = {}
+    for (feed, delivery, fingerprint), some in _by_content(issues):
+        rows = {issue.row_number for issue in some if issue.row_number is not None}
+        raw = settings.raw(feed, delivery, fingerprint)
+        said = row_bindings(raw, feed_named(feed), rows) if rows else {}
+        written.setdefault((feed, delivery), []).extend(
+            Decision(
+                at=now, act=act, who=who, why=why.strip(), issue_id=issue.issue_id, row_number=issue.row_number,
+                rule=issue.rule, column_name=issue.column_name, value=issue.value,
+                bound_to=fingerprint if issue.row_number is None else said[issue.row_number],
+                before=before[issue.issue_id], until=until,
+            )
+            for issue in some
+        )  # fmt: skip
+    for (feed, delivery), decisions in written.items():
+        write_decisions(settings, feed, delivery, decisions)
+
+
+def _by_content(issues: Sequence[SeenIssue]) -> Iterator[tuple[tuple[str, str, str], list[SeenIssue]]]:
+    """Issues by the content in which they were found: feed, delivery, fingerprint."""
+
+    def content(issue: SeenIssue) -> tuple[str, str, str]:
+        return issue.feed, issue.delivery, issue.fingerprint
+
+    for key, some in groupby(sorted(issues, key=content), key=content):
+        yield key, list(some)
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()

@@ -1,0 +1,140 @@
+"""What people decide about issues: waived, reopened, commented; one file a delivery, beside the data.
+
+A decision binds to what the row said and to the value that was found. It holds where a row at that place says the same,
+whatever else the delivery says now, and nowhere else. A finding about the whole file binds to its whole content.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import polars as pl
+
+from claims_lakehouse.contracts import Feed
+from claims_lakehouse.files import append_lines
+from claims_lakehouse.landing.header import MALFORMED, ROW_NUMBER
+from claims_lakehouse.landing.raw import damaged
+from claims_lakehouse.settings import Settings
+
+Act = Literal["waived", "reopened", "commented"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One act of a person about one issue.
+
+    Attributes:
+        at: When, naive UTC.
+        act: What was done.
+        who: Who did it.
+        why: The reason, or what a comment says. It may name a patient.
+        issue_id: The issue.
+        row_number: The row that it is about; None for the whole file.
+        rule: The rule that is broken.
+        column_name: The field, where it is one.
+        value: What was found there. A patient's data.
+        bound_to: What the row said, or the file: `row_bindings`, or the content's fingerprint.
+        before: The issue's status until then.
+        until: The last day on which a waiver holds (UTC); None for no end.
+    """
+
+    at: datetime
+    act: Act
+    who: str
+    why: str
+    issue_id: str
+    row_number: int | None
+    rule: str
+    column_name: str | None
+    value: str | None
+    bound_to: str
+    before: str
+    until: date | None = None
+
+    @property
+    def after(self) -> str:
+        """The issue's status by that."""
+        return {"waived": "waived", "reopened": "open", "commented": self.before}[self.act]
+
+
+class DecisionsFile(NamedTuple):
+    """The decisions about one delivery's issues: where they are, and how much there is of them."""
+
+    feed: str
+    delivery: str
+    path: Path
+    size: int
+
+
+def write_decisions(settings: Settings, feed: str, delivery: str, decisions: Iterable[Decision]) -> None:
+    """Add decisions to those about a delivery's issues; they are on disk when this returns."""
+    lines = [{name: value for name, value in asdict(one).items() if value is not None} for one in decisions]
+    append_lines(settings.decisions(feed, delivery), lines)
+
+
+def read_decisions(settings: Settings, feed: str, delivery: str) -> list[Decision]:
+    """Every decision about a delivery's issues, in order; a line cut short by a kill never happened."""
+    try:
+        lines = settings.decisions(feed, delivery).read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    return [decision for line in lines if (decision := _parsed(line))]
+
+
+def decisions_files(settings: Settings) -> Iterator[DecisionsFile]:
+    """Every file of decisions, in byte order of feed and delivery."""
+    base = settings.home / "decisions"
+    for folder in sorted(base.iterdir()) if base.is_dir() else ():
+        with os.scandir(folder) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.name.endswith(".jsonl"):
+                    delivery = entry.name.removesuffix(".jsonl")
+                    yield DecisionsFile(folder.name, delivery, Path(entry.path), entry.stat().st_size)
+
+
+def decisions_look(settings: Settings) -> str:
+    """A hash that changes with every decision."""
+    looks = [f"{one.feed}/{one.delivery}/{one.size}" for one in decisions_files(settings)]
+    return sha256("\n".join(looks).encode()).hexdigest()[:12]
+
+
+def row_bindings(raw: Path, feed: Feed, rows: Collection[int]) -> dict[int, str]:
+    """What decisions about rows of a raw file bind to: a hash of each row's texts under the contract's columns.
+
+    Rows that are not there are left out; UnreadableFile where the file cannot be read.
+    """
+    texts = [pl.col(name).fill_null("") for name in (*(column.name for column in feed.columns), MALFORMED)]
+    said = pl.concat_str(texts, separator="\x1f")
+    try:
+        found = (
+            pl.scan_parquet(raw)
+            .filter(pl.col(ROW_NUMBER).is_in(list(rows)))
+            .select(ROW_NUMBER, said.alias("said"))
+            .collect()
+        )
+    except (pl.exceptions.PolarsError, OSError):
+        raise damaged(raw) from None
+    return {number: sha256(text.encode()).hexdigest()[:32] for number, text in found.iter_rows()}
+
+
+def _parsed(line: bytes) -> Decision | None:
+    """The decision of a line; what a newer version wrote into it besides is passed over."""
+    try:
+        record = {name: value for name, value in json.loads(line.decode()).items() if name in _FIELDS}
+        record["at"] = datetime.fromisoformat(record["at"])
+        if "until" in record:
+            record["until"] = date.fromisoformat(record["until"])
+        return Decision(**{**dict.fromkeys(_MAY_LACK), **record})
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+_FIELDS = frozenset(Decision.__dataclass_fields__)
+_MAY_LACK = frozenset({"row_number", "column_name", "value"})
