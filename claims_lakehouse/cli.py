@@ -49,14 +49,21 @@ BecauseOption = Annotated[str, typer.Option("--because", help="Why. It goes on r
 
 
 @app.command()
-def ingest(landing: LandingOption = None, home: HomeOption = None) -> None:
+def ingest(
+    decided: Annotated[
+        bool,
+        typer.Option("--decided", help="Only carry out what people decided; files that have landed since must wait."),
+    ] = False,
+    landing: LandingOption = None,
+    home: HomeOption = None,
+) -> None:
     """Take every new or changed delivery from landing to the published tables.
 
     Deliveries that stand as they are are left alone; a delivery that cannot be read fails by itself and the others
     go on. Exit status 1 when one failed, 0 otherwise (issues and held deliveries included).
     """
     settings = Settings.from_environment(landing, home)
-    if not ingest_due(settings):
+    if not ingest_due(settings, decided_only=decided):
         raise typer.Exit(1)
 
 
@@ -399,6 +406,25 @@ def ui(
         f"Dagster UI at http://{host}:{port} on {short(settings.home)}; files land in {short(settings.landing)}"
     )
     raise typer.Exit(serve(settings, host, port))
+
+
+@app.command()
+def desk(
+    port: Annotated[int, typer.Option(help="Port of the web page.")] = 8020,
+    host: Annotated[str, typer.Option(help="Address to bind. Beyond this machine a sign-in is needed.")] = "127.0.0.1",
+    landing: LandingOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Open the verification desk: see what failed, correct it, waive it; Ctrl-C ends it.
+
+    On this machine whoever opens it needs no sign-in. For others CLAIMS_DESK_SIGN_IN names how people sign in: proxy or
+    oidc (docs/desk.md).
+    """
+    from claims_lakehouse.desk.web.serve import serve
+
+    settings = Settings.from_environment(landing, home)
+    progress.print(f"Verification desk at http://{host}:{port} on {short(settings.home)}; Ctrl-C ends it.")
+    serve(settings, host, port)
 
 
 def _act(name: str, settings: Settings, feed: str, delivery: str, because: str) -> None:

@@ -25,15 +25,18 @@ _CHUNK = 100
 _SHOWN = 50
 
 
-def ingest_due(settings: Settings) -> bool:
-    """Process what is due and show what became of it; False where a delivery failed."""
+def ingest_due(settings: Settings, *, decided_only: bool = False) -> bool:
+    """Process what is due and show what became of it; False where a delivery failed.
+
+    `decided_only` leaves files alone that have landed since: only what people decided is carried out.
+    """
     from claims_lakehouse.history.stage import look
     from claims_lakehouse.serving.deidentify import is_behind as is_edition_behind
     from claims_lakehouse.serving.deidentify import read_areas
     from claims_lakehouse.serving.publish import is_published
 
     sweep(settings.home)
-    outlook = look(settings)
+    outlook = look(settings, decided_only=decided_only)
     failed = [str(file) for file in outlook.unplaceable]
     areas = read_areas(small_areas())
     is_behind = not is_published(settings, outlook.changes) or is_edition_behind(settings, areas=areas)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -155,7 +156,7 @@ class DeskSettings:
     sign_in: str = "none"
     url: str | None = None
     roles: Path | None = None
-    max_body: str = str(50 * 1024 * 1024)
+    max_body: int = 50 * 1024 * 1024
     proxy_header: str = "X-Forwarded-User"
     proxy_groups_header: str | None = None
     trusted_proxies: str = ""
@@ -168,10 +169,22 @@ class DeskSettings:
 
     @classmethod
     def from_environment(cls) -> DeskSettings:
-        """Read `CLAIMS_DESK_…`; what is unset or empty stays as it is by default."""
+        """Read `CLAIMS_DESK_…`; what is unset or empty stays as it is by default.
+
+        UsageError where the most that a request may send is not a number of bytes.
+        """
         told: dict[str, Any] = {
             name: value for name in cls.__dataclass_fields__ if (value := os.environ.get(f"CLAIMS_DESK_{name.upper()}"))
         }
         if "roles" in told:
             told["roles"] = Path(told["roles"]).absolute()
+        if "max_body" in told:
+            if not re.fullmatch("[1-9][0-9]{0,17}", told["max_body"]):
+                raise UsageError(f"CLAIMS_DESK_MAX_BODY: found {told['max_body']!r}; expected a number of bytes.")
+            told["max_body"] = int(told["max_body"])
         return cls(**told)
+
+
+def dagster_url() -> str:
+    """Where the Dagster UI is, for links to runs: `CLAIMS_DAGSTER_URL`."""
+    return (os.environ.get("CLAIMS_DAGSTER_URL") or "http://127.0.0.1:3000").rstrip("/")

@@ -21,9 +21,9 @@ _EXPECTED = {
 
 
 def rule_table() -> str:
-    """A line a rule, in the order of the contracts: its name, its severity and what it says."""
-    lines = ["| rule | severity | what it says |", "|---|---|---|"]
-    lines += [f"| `{rule.name}` | {rule.severity} | {_said(rule)} |" for rule in RULES]
+    """A line a rule, in the order of the contracts: its name, its severity, what it says and its source."""
+    lines = ["| rule | severity | what it says | source |", "|---|---|---|---|"]
+    lines += [f"| `{rule.name}` | {rule.severity} | {_said(rule)} | {rule.source} |" for rule in RULES]
     return "\n".join(lines)
 
 

@@ -16,16 +16,22 @@ Severity = Literal["error", "warning"]
 class Rule:
     """What can be wrong with a row or a file.
 
-    `message` is for a person; `{column}` and `{expected}` in it are filled in.
+    `message` is for a person; `{column}` and `{expected}` in it are filled in. `source` says where the rule comes from.
     """
 
     name: str
     severity: Severity
     message: str
     live: bool = False
+    source: str = "the feed's contract"
 
 
-MALFORMED_ROW = Rule("malformed_row", "error", "The line could not be split into fields: {expected}.")
+MALFORMED_ROW = Rule(
+    "malformed_row",
+    "error",
+    "The line could not be split into fields: {expected}.",
+    source="RFC 4180, as docs/decisions/0003 reads it",
+)
 MISSING_VALUE = Rule("missing_value", "error", "{column} is empty, and a record cannot do without it.")
 MISSING_OPTIONAL = Rule("missing_value", "warning", "{column} is empty; accepted without it.")
 NOT_A_DATE = Rule("not_a_date", "error", "{column} is not a date; expected {expected}.")
@@ -34,24 +40,51 @@ BAD_COVERAGE = Rule("bad_coverage", "error", "{column} is not a coverage; expect
 UNKNOWN_VISIT_TYPE = Rule("unknown_visit_type", "error", "{column} is not a visit type; expected {expected}.")
 UNKNOWN_SPECIALTY = Rule("unknown_specialty", "error", "{column} is not a specialty; expected {expected}.")
 BAD_FLAG = Rule("bad_flag", "error", "{column} is not a flag; expected {expected}.")
-BAD_ZIPCODE = Rule("bad_zipcode", "error", "{column} is not a zip code; expected {expected}.")
-ZIPCODE_PADDED = Rule("zipcode_padded", "warning", "{column} had lost its leading zeros; they were put back.")
-UNKNOWN_STATE = Rule("unknown_state", "warning", "{column} is not a US state or territory; kept as sent.")
-SERVICE_AFTER_CLAIM = Rule("service_after_claim", "error", "The date of service lies after the claim's date.")
+BAD_ZIPCODE = Rule(
+    "bad_zipcode", "error", "{column} is not a zip code; expected {expected}.", source="USPS: five digits, or ZIP+4"
+)
+ZIPCODE_PADDED = Rule(
+    "zipcode_padded",
+    "warning",
+    "{column} had lost its leading zeros; they were put back.",
+    source="USPS: a ZIP Code has five digits; spreadsheets drop leading zeros",
+)
+UNKNOWN_STATE = Rule(
+    "unknown_state",
+    "warning",
+    "{column} is not a US state or territory; kept as sent.",
+    source="USPS Publication 28, appendix B",
+)
+SERVICE_AFTER_CLAIM = Rule(
+    "service_after_claim",
+    "error",
+    "The date of service lies after the claim's date.",
+    source="the contract of claims: nobody bills before the visit",
+)
 SWAPPED_IDS = Rule(
-    "swapped_ids", "error", "The claim's number stands where the patient's belongs, and the other way round."
+    "swapped_ids",
+    "error",
+    "The claim's number stands where the patient's belongs, and the other way round.",
+    source="seen in deliveries; docs/decisions/0006",
 )
 SEQUENCE_IN_FUTURE = Rule(
     "sequence_in_future",
     "error",
     "{column} lies more than 31 days after the delivery was received, and would stay current for ever.",
+    source="the order of history; docs/decisions/0006",
 )
 DATE_IN_FUTURE = Rule("date_in_future", "warning", "{column} lies after the day the delivery was received.")
-DUPLICATE_ROW = Rule("duplicate_row", "warning", "The row says again what row {expected} of this delivery says.")
+DUPLICATE_ROW = Rule(
+    "duplicate_row",
+    "warning",
+    "The row says again what row {expected} of this delivery says.",
+    source="the order of history: one row of a delivery says it once",
+)
 CONFLICTING_ROW = Rule(
     "conflicting_row",
     "error",
     "Row {expected} of this delivery says otherwise of the same record at the same time.",
+    source="the order of history: one row of a delivery stands",
 )
 UNEXPECTED_COLUMN = Rule(
     "unexpected_column", "warning", "The file has a column that the contract does not know; kept in raw only."
@@ -61,9 +94,22 @@ SAME_SEQUENCE = Rule(
     "warning",
     "An earlier delivery says otherwise of the same record at the same time; the later one holds.",
     live=True,
+    source="the order of history: the later delivery wins",
 )
-UNKNOWN_PATIENT = Rule("unknown_patient", "warning", "No delivery has brought this patient yet.", live=True)
-UNKNOWN_PROVIDER = Rule("unknown_provider", "warning", "No delivery has brought this provider yet.", live=True)
+UNKNOWN_PATIENT = Rule(
+    "unknown_patient",
+    "warning",
+    "No delivery has brought this patient yet.",
+    live=True,
+    source="the contract of claims: patient_id names a patient",
+)
+UNKNOWN_PROVIDER = Rule(
+    "unknown_provider",
+    "warning",
+    "No delivery has brought this provider yet.",
+    live=True,
+    source="the contract of claims: provider_id names a provider",
+)
 
 RULES: tuple[Rule, ...] = (
     MALFORMED_ROW,

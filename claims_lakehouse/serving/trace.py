@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
 
+import duckdb
 import polars as pl
 
 from claims_lakehouse.contracts import Feed, Rule
@@ -24,6 +25,9 @@ from claims_lakehouse.settings import Settings
 Fate = Literal[
     "version", "restatement", "malformed", "quarantined", "duplicate", "retracted", "held", "purged", "unaccounted"
 ]
+
+#: Sees the published tables under their own names: what `connect` gives, or a cursor of it.
+Reader = Connection | duckdb.DuckDBPyConnection
 
 #: A row's delivery, and its number there.
 Place = tuple[str, int]
@@ -105,7 +109,7 @@ class Trace(NamedTuple):
     other_rows: tuple[Row, ...]
 
 
-def trace(con: Connection, settings: Settings, feed: Feed, key: str) -> Trace:
+def trace(con: Reader, settings: Settings, feed: Feed, key: str) -> Trace:
     """Every version of a record, and every other row about it; UsageError where no row speaks of it.
 
     Args:
@@ -132,7 +136,7 @@ def trace(con: Connection, settings: Settings, feed: Feed, key: str) -> Trace:
     return Trace(feed.name, key, tuple(versions), tuple(rows.values()))
 
 
-def trace_row(con: Connection, settings: Settings, feed: Feed, delivery: str, row_number: int) -> Row:
+def trace_row(con: Reader, settings: Settings, feed: Feed, delivery: str, row_number: int) -> Row:
     """What became of one row of a delivery; UsageError where there is no such delivery or row."""
     search = _Search(con, settings, feed)
     known = search.deliveries.get(check_delivery_key(delivery))
@@ -171,7 +175,7 @@ class _Delivery(NamedTuple):
 class _Search:
     """Finds the rows of one feed: places first, then what is known of each."""
 
-    def __init__(self, con: Connection, settings: Settings, feed: Feed) -> None:
+    def __init__(self, con: Reader, settings: Settings, feed: Feed) -> None:
         self._con, self._settings, self._feed = con, settings, feed
         self.deliveries = {name: _Delivery(*rest) for name, *rest in self._ask(_DELIVERIES, feed=feed.name)}
 

@@ -23,21 +23,23 @@ SELECT delivery AS iteration, min(received_at) AS received_at, {status_by_feed},
             WHEN bool_and(status IN ('retracted', 'purged')) THEN 'retracted' ELSE 'applied' END AS status
 FROM delivery GROUP BY delivery;
 
--- One row is one finding of verification about a row or a file, with its state. A waiver holds to the end of its last
--- day, UTC.
-CREATE OR REPLACE VIEW issue AS
-SELECT issue_id, feed, delivery, row_number, record_key, rule, column_name, value, message, severity,
+CREATE OR REPLACE VIEW internal.issue_now AS
+SELECT place, issue_id, feed, delivery, row_number, record_key, rule, column_name, value, message, severity,
        CASE WHEN is_waived THEN 'waived' ELSE status END AS status, suggestion, resolved_by,
        CASE WHEN is_waived THEN waived_by END AS waived_by, CASE WHEN is_waived THEN waived_why END AS waived_why,
        CASE WHEN is_waived THEN waived_until END AS waived_until
 FROM (
-    SELECT finding.*, waived_by, waived_why, waived_until,
+    SELECT finding.*, finding.rowid AS place, waived_by, waived_why, waived_until,
            finding.status = 'open' AND waiver.issue_id IS NOT NULL
                AND coalesce(waived_until >= CAST(make_timestamp(epoch_us(now())) AS DATE), true) AS is_waived
     FROM internal.finding AS finding
     LEFT JOIN internal.waiver AS waiver
         ON waiver.issue_id = finding.issue_id AND waiver.value IS NOT DISTINCT FROM finding.value
 );
+
+-- One row is one finding of verification about a row or a file, with its state. A waiver holds to the end of its last
+-- day, UTC.
+CREATE OR REPLACE VIEW issue AS SELECT * EXCLUDE (place) FROM internal.issue_now;
 
 -- One row is one field of a landed row that a person corrected; the landed file stays as it was.
 CREATE OR REPLACE VIEW correction AS

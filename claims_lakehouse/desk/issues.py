@@ -1,0 +1,168 @@
+"""Find issues: by feed, delivery, rule, severity, status, key and text, page by page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from claims_lakehouse.desk.reading import INDEX, Reading
+from claims_lakehouse.errors import UsageError
+from claims_lakehouse.history.issue_acts import SeenIssue
+
+PAGE_ROWS = 50
+#: How lists can be sorted, in words, and by what.
+ORDERS = {
+    "place": ("feed, delivery and row", "n"),
+    "newest": ("newest first", "here_since DESC, n"),
+    "oldest": ("oldest first", "here_since, n"),
+    "rule": ("rule", "rule, n"),
+}
+SEVERITIES = ("error", "warning")
+STATUSES = ("open", "waived", "resolved", "retracted")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which issues are meant; None for any.
+
+    `key` is a record's key, several columns joined with `|`; `text` occurs in the value, the message or the key, in any
+    case. Both may name a patient: they never stand in an address or a log.
+    """
+
+    feed: str | None = None
+    delivery: str | None = None
+    rule: str | None = None
+    severity: str | None = None
+    status: str | None = None
+    key: str | None = None
+    text: str | None = None
+
+    @property
+    def plain(self) -> dict[str, str]:
+        """Those that name nobody, and that are given."""
+        names = ("feed", "delivery", "rule", "severity", "status")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+@dataclass(frozen=True)
+class Issue:
+    """An issue as it is published, and the content of the delivery in which it was found."""
+
+    issue_id: str
+    feed: str
+    delivery: str
+    row_number: int | None
+    record_key: str | None
+    rule: str
+    column_name: str | None
+    value: str | None
+    message: str
+    severity: str
+    status: str
+    suggestion: str | None
+    resolved_by: str | None
+    waived_by: str | None
+    waived_why: str | None
+    waived_until: Any
+    fingerprint: str
+    here_since: Any
+
+    @property
+    def seen(self) -> SeenIssue:
+        """What acts need to know of it."""
+        return SeenIssue(
+            self.issue_id, self.feed, self.delivery, self.row_number, self.rule, self.column_name, self.value,
+            self.status, self.fingerprint,
+        )  # fmt: skip
+
+
+_COLUMNS = ", ".join(Issue.__dataclass_fields__)
+_ISSUES = f"SELECT {_COLUMNS} FROM internal.issue_now JOIN memory.main.content USING (feed, delivery)"
+
+
+class Page(NamedTuple):
+    """Some of the issues that are meant, and how many there are of them."""
+
+    issues: list[Issue]
+    total: int
+    page: int
+    pages: int
+
+
+def list_issues(
+    reading: Reading, filters: Filters, *, page: int = 1, rows: int = PAGE_ROWS, order: str = "place"
+) -> Page:
+    """One page of issues, `rows` of them; pages count from 1, and one past the end is the last.
+
+    UsageError where there is no such order.
+    """
+    if order not in ORDERS:
+        raise UsageError(f"There is no order '{order}'; there are {', '.join(ORDERS)}.")
+    where, values = _where(filters)
+    [(total,)] = reading.ask(f"SELECT count(*) FROM {INDEX} WHERE {where}", values)
+    pages = max(1, -(-total // rows))
+    page = min(max(1, page), pages)
+    meant = f"SELECT n, place FROM {INDEX} WHERE {where} ORDER BY {ORDERS[order][1]}"
+    meant += f" LIMIT {rows} OFFSET {(page - 1) * rows}"
+    found = reading.ask(f"{_ISSUES} JOIN ({meant}) USING (place) ORDER BY {ORDERS[order][1]}", values) if total else []
+    return Page([Issue(*row) for row in found], total, page, pages)
+
+
+def all_issues(reading: Reading, filters: Filters, *, limit: int = 0) -> list[Issue]:
+    """Every issue that is meant, in the order of feed, delivery and row; at most `limit` of them (0 for all)."""
+    where, values = _where(filters)
+    meant = f"SELECT n, place FROM {INDEX} WHERE {where} ORDER BY n" + (f" LIMIT {limit}" if limit else "")
+    return [Issue(*row) for row in reading.ask(f"{_ISSUES} JOIN ({meant}) USING (place) ORDER BY n", values)]
+
+
+def issue_named(reading: Reading, issue_id: str) -> Issue:
+    """The issue of that id, or of the one id that begins so; UsageError where there is none, or more than one."""
+    found = reading.ask(f"{_ISSUES} WHERE starts_with(issue_id, $id) LIMIT 2", {"id": issue_id or "-"})
+    if len(found) != 1:
+        raise UsageError(f"There is {'no issue' if not found else 'more than one issue'} '{issue_id[:40]}'.")
+    return Issue(*found[0])
+
+
+def issues_of_row(reading: Reading, feed: str, delivery: str, row_number: int | None) -> list[Issue]:
+    """What was found of one row, or of the file as a whole."""
+    return issues_where(
+        reading,
+        "feed = $feed AND delivery = $delivery AND row_number IS NOT DISTINCT FROM $row",
+        {"feed": feed, "delivery": delivery, "row": row_number},
+    )
+
+
+def issues_where(reading: Reading, where: str, values: dict[str, Any]) -> list[Issue]:
+    """The issues that an SQL condition over `issue` holds of, by feed, delivery, row and rule."""
+    rows = reading.ask(f"{_ISSUES} WHERE {where} ORDER BY feed, delivery, row_number, rule, column_name", values)
+    return [Issue(*row) for row in rows]
+
+
+def choices(reading: Reading) -> dict[str, list[str]]:
+    """What issues can be filtered by: the feeds, deliveries and rules that have some."""
+
+    def found() -> dict[str, list[str]]:
+        names = ("feed", "delivery", "rule")
+        return {
+            name: [one for (one,) in reading.ask(f"SELECT DISTINCT {name} FROM issue ORDER BY ALL")] for name in names
+        }
+
+    known: dict[str, list[str]] = reading.once("choices", found)
+    return known
+
+
+def _where(filters: Filters) -> tuple[str, dict[str, str]]:
+    """SQL over the index for what is meant, and the values of its parameters."""
+    values = dict(filters.plain)
+    # A name that no issue has is none of the enumeration's.
+    terms = [f"{name} = TRY_CAST(${name} AS memory.main.{name}_name)" for name in values]
+    wide = []
+    if filters.key is not None:
+        values["key"] = filters.key
+        wide.append("record_key = $key")
+    if filters.text is not None:
+        values["text"] = filters.text.lower()
+        wide.append("contains(lower(concat_ws(chr(31), value, message, record_key)), $text)")
+    if wide:
+        terms.append(f"place IN (SELECT place FROM internal.issue_now WHERE {' AND '.join(wide)})")
+    return " AND ".join(terms) or "true", values

@@ -1,0 +1,66 @@
+"""The desk's web application: its pages, what protects them, and how errors are told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+
+from claims_lakehouse.desk.web import act_pages, delivery_pages, exchange_pages, issue_pages, overview_pages
+from claims_lakehouse.desk.web.carrier import Carrier
+from claims_lakehouse.desk.web.desk import HERE, Desk, desk_of
+from claims_lakehouse.desk.web.guard import Guard
+from claims_lakehouse.desk.web.security import protect
+from claims_lakehouse.errors import ClaimsLakehouseError, Overtaken, UsageError
+from claims_lakehouse.settings import Settings
+
+_PAGES = (overview_pages, issue_pages, act_pages, delivery_pages, exchange_pages)
+
+
+def create_app(settings: Settings, guard: Guard, carrier: Carrier | None = None) -> FastAPI:
+    """The desk on one lakehouse.
+
+    Args:
+        settings: Where the lakehouse is.
+        guard: Who may use it.
+        carrier: Carries acts out; without one that is left to whoever runs the pipeline.
+    """
+
+    @asynccontextmanager
+    async def carrying(_: FastAPI) -> AsyncIterator[None]:
+        if carrier:
+            carrier.start()
+        yield
+        if carrier:
+            carrier.close()
+
+    app = FastAPI(title="Verification desk", docs_url=None, redoc_url=None, openapi_url=None, lifespan=carrying)
+    app.state.desk = Desk(settings, carrier)
+    for pages in _PAGES:
+        app.include_router(pages.router)
+    # htmx comes from a package that is nothing but its files; its __init__ is for a framework that we have not.
+    app.mount("/static/htmx", StaticFiles(directory=Path(str(files("js_lib_htmx"))) / "static" / "htmx"))
+    app.mount("/static", StaticFiles(directory=HERE / "static"))
+    app.add_exception_handler(ClaimsLakehouseError, _tell)
+    app.add_exception_handler(RequestValidationError, _tell_invalid)
+    protect(app, guard)
+    return app
+
+
+def _tell(request: Request, error: Exception) -> HTMLResponse:
+    """Say what went wrong, on a page that leads back."""
+    status = 409 if isinstance(error, Overtaken) else 400 if isinstance(error, UsageError) else 500
+    return desk_of(request).page(request, "message.html", status, message=str(error))
+
+
+def _tell_invalid(request: Request, error: Exception) -> HTMLResponse:
+    """Say which field of a request is not as expected; never what it said."""
+    assert isinstance(error, RequestValidationError)
+    fields = ", ".join(sorted({str(one["loc"][-1]) for one in error.errors()}))
+    return desk_of(request).page(request, "message.html", 400, message=f"The request is not as expected: {fields}.")
