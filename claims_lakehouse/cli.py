@@ -21,6 +21,17 @@ from claims_lakehouse.ingestion import (
     show_issue_summary,
     user,
 )
+from claims_lakehouse.issue_commands import issues_app
+from claims_lakehouse.options import (
+    BecauseOption,
+    DeliveryArgument,
+    FeedArgument,
+    HomeOption,
+    JsonOption,
+    LandingOption,
+    YesOption,
+    one_of,
+)
 from claims_lakehouse.report import COUNTS, out, plain, print_rows, progress, short
 from claims_lakehouse.settings import Settings, has_home, has_landing, small_areas
 
@@ -33,19 +44,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-LandingOption = Annotated[
-    Path | None, typer.Option("--landing", help="Where files land. [default: CLAIMS_LANDING or data/landing]")
-]
-HomeOption = Annotated[
-    Path | None,
-    typer.Option("--home", help="The lakehouse's folder. [default: CLAIMS_HOME or data/lakehouse]"),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one array of objects, for machines.")]
-
-FeedArgument = Annotated[str, typer.Argument(help="The feed: patients, providers or claims.")]
-DeliveryArgument = Annotated[str, typer.Argument(help="The delivery's key: priming, 2024-02-01 …")]
-BecauseOption = Annotated[str, typer.Option("--because", help="Why. It goes on record with your name and the time.")]
+app.add_typer(issues_app)
 
 
 @app.command()
@@ -124,38 +123,6 @@ def status(
 
 
 @app.command()
-def issues(
-    feed: Annotated[str | None, typer.Option(help="Only this feed.")] = None,
-    delivery: Annotated[str | None, typer.Option(help="Only this delivery.")] = None,
-    rule: Annotated[str | None, typer.Option(help="Only this rule.")] = None,
-    severity: Annotated[str | None, typer.Option(help="Only error or warning.")] = None,
-    issue_status: Annotated[
-        str | None, typer.Option("--status", help="Only open, resolved, waived or retracted.")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=0, help="At most this many; 0 for all.")] = 50,
-    as_json: JsonOption = False,
-    home: HomeOption = None,
-) -> None:
-    """List what failed verification, and why. The values shown are patients' data: treat them so."""
-    from claims_lakehouse.serving.connect import ask
-
-    _one_of("severity", severity, ["error", "warning"])
-    _one_of("status", issue_status, ["open", "resolved", "waived", "retracted"])
-    filters = {"feed": feed, "delivery": delivery, "rule": rule, "severity": severity, "status": issue_status}
-    given = {name: value for name, value in filters.items() if value is not None}
-    where = " AND ".join(f"{name} = ${name}" for name in given) or "true"
-    with reader(Settings.from_environment(home=home)) as con:
-        total = ask(con, f"SELECT count(*) FROM issue WHERE {where}", given).rows[0][0]
-        if not total:
-            _check_names(feed, rule)
-        order = "ORDER BY feed, delivery, row_number, rule, column_name" + (f" LIMIT {limit}" if limit else "")
-        rows = ask(con, f"SELECT * FROM issue WHERE {where} {order}", given)
-        print_rows(rows, as_json=as_json, title="Issues", hide=("issue_id",), grouped=False)
-    if limit and total > limit:
-        progress.print(f"Shown: {limit} of {total:,}. More with --limit, fewer with --feed, --rule, --status …")
-
-
-@app.command()
 def trace(
     feed: FeedArgument,
     key: Annotated[str | None, typer.Argument(help="The record's key, as in the tables: 1000U.")] = None,
@@ -201,7 +168,7 @@ def query(
     """
     from claims_lakehouse.serving.connect import ask
 
-    _one_of("format", form, ["table", "csv", "json", "parquet"])
+    one_of("format", form, ["table", "csv", "json", "parquet"])
     as_json = as_json or form == "json"
     with reader(Settings.from_environment(home=home)) as con:
         if form in ("csv", "parquet"):
@@ -361,7 +328,7 @@ def rebuild(
     The old warehouse works on until then, and stays where anything goes wrong. Retractions, releases and corrections
     are on disk and come back with it.
     """
-    _one_of("source", source, ["raw", "validated"])
+    one_of("source", source, ["raw", "validated"])
     same = rebuild_warehouse(
         Settings.from_environment(landing, home), "raw" if source == "raw" else "validated", swap=not check
     )
@@ -374,7 +341,7 @@ def purge(
     feed: FeedArgument,
     delivery: DeliveryArgument,
     because: BecauseOption,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, even at a terminal.")] = False,
+    yes: YesOption = False,
     landing: LandingOption = None,
     home: HomeOption = None,
 ) -> None:
@@ -441,20 +408,6 @@ def _change(text: str) -> tuple[str, str]:
     if not given or not column.strip():
         raise UsageError("A change is written COLUMN=VALUE, in quotes where the value has spaces.")
     return column.strip().lower(), value
-
-
-def _one_of(option: str, given: str | None, known: list[str]) -> None:
-    if given is not None and given not in known:
-        raise UsageError(f"There is no {option} '{given}'; there are {', '.join(known)}.")
-
-
-def _check_names(feed: str | None, rule: str | None) -> None:
-    """UsageError where a filter that found nothing names nothing: only then are the contracts worth their import."""
-    from claims_lakehouse.contracts import RULES, feed_named
-
-    if feed is not None:
-        feed_named(feed)
-    _one_of("rule", rule, sorted({known.name for known in RULES}))
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -227,3 +227,20 @@ def reader(settings: Settings) -> Connection:
     from claims_lakehouse.serving.connect import connect
 
     return connect(settings.home, confined=True)
+
+
+def renew_publication(settings: Settings) -> None:
+    """Publish, so that readers see what was decided about issues."""
+    _process(settings, [])
+
+
+def process_decided(settings: Settings, names: Iterable[tuple[str, str]]) -> None:
+    """Have decisions that were written down felt: bring their deliveries (feed, key) up to date, publish, show them.
+
+    ClaimsLakehouseError where one failed; the others went on.
+    """
+    from claims_lakehouse.history.plan import Pending
+
+    failed = _process(settings, [Pending(feed, delivery, "decided") for feed, delivery in names])
+    if failed:
+        raise ClaimsLakehouseError("; ".join(failed))

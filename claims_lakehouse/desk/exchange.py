@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TextIO
 
 from claims_lakehouse.contracts import FEEDS, Feed, feed_named
 from claims_lakehouse.desk.exchanged_rows import SAID, ExchangedRows, Reference
-from claims_lakehouse.desk.fixed_rows import REFERENCE, WRONG, Fixed, fixed_rows
+from claims_lakehouse.desk.fixed_rows import REFERENCE, WRONG, Fixed, FixedDelivery, RefusedLine, fixed_rows
 from claims_lakehouse.desk.issues import Filters, Issue, list_issues
 from claims_lakehouse.desk.reading import Reading
 from claims_lakehouse.desk.spreadsheet import Source, guarded, read_sheet, writer
@@ -21,6 +21,11 @@ from claims_lakehouse.errors import UsageError
 from claims_lakehouse.history import acts
 from claims_lakehouse.landing.header import MALFORMED_REASON, ROW_NUMBER
 from claims_lakehouse.settings import Settings
+
+__all__ = [
+    "REFERENCE", "WRONG", "Exported", "Fixed", "FixedDelivery", "RefusedLine", "TakenBack",
+    "export_rows", "feed_of", "read_fixed", "take_back",
+]  # fmt: skip
 
 #: Rows, or issues, that are held at a time.
 _CHUNK = 25_000

@@ -100,9 +100,16 @@ def decisions_files(settings: Settings) -> Iterator[DecisionsFile]:
 
 
 def decisions_look(settings: Settings) -> str:
-    """A hash that changes with every decision."""
-    looks = [f"{one.feed}/{one.delivery}/{one.size}" for one in decisions_files(settings)]
+    """A hash that changes with every decision; `NONE_DECIDED` where there is none."""
+    return _look(decisions_files(settings))
+
+
+def _look(decided: Iterable[DecisionsFile]) -> str:
+    looks = [f"{one.feed}/{one.delivery}/{one.size}" for one in decided]
     return sha256("\n".join(looks).encode()).hexdigest()[:12]
+
+
+NONE_DECIDED = _look(())
 
 
 def row_bindings(raw: Path, feed: Feed, rows: Collection[int]) -> dict[int, str]:

@@ -15,6 +15,7 @@ from claims_lakehouse.contracts import FEEDS, feed_named
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.history.plan import DeliveryName
 from claims_lakehouse.history.tick import Start, decide, observe
+from claims_lakehouse.landing.decisions import NONE_DECIDED, decisions_look
 from claims_lakehouse.landing.journal import JournalReader
 from claims_lakehouse.orchestration.assets import LANDING_FOLDER
 from claims_lakehouse.orchestration.dead_runs import end_dead_runs
@@ -88,16 +89,20 @@ def landing_sensor(context: dg.SensorEvaluationContext, lakehouse: Lakehouse) ->
     description="Publishes once a burst of deliveries is applied; never later than two minutes into a burst.",
 )
 def publication_sensor(context: dg.SensorEvaluationContext, lakehouse: Lakehouse) -> dg.SensorResult:
-    """Look for history that was applied since the last publication was asked for.
+    """Look for history that was applied, and issues that were decided about, since publication was last asked for.
 
     The cursor is the newest materialization that was seen when publication was asked for last: one that comes while
     a publication runs is newer, and asks for another.
     """
     remembered: dict[str, Any] = json.loads(context.cursor or "{}")
     newest, stopped = _newest(context.instance), _stopped(context.instance)
+    settings = lakehouse.settings()
+    decided = decisions_look(settings)
     failed = _failed_publication(context.instance)
-    is_missing = newest > 0 and not lakehouse.settings().published.exists()
-    is_same = newest <= remembered.get("published", 0) and stopped == remembered.get("stopped", _NONE_STOPPED)
+    is_missing = newest > 0 and not settings.published.exists()
+    is_same = newest <= remembered.get("published", 0) and (stopped, decided) == (
+        remembered.get("stopped", _NONE_STOPPED), remembered.get("decided", NONE_DECIDED)
+    )  # fmt: skip
     if is_same and not is_missing and not failed:
         return dg.SensorResult(skip_reason="Nothing changed since the last publication.", cursor=context.cursor)
     since = remembered.get("since") or time.time()
@@ -108,8 +113,9 @@ def publication_sensor(context: dg.SensorEvaluationContext, lakehouse: Lakehouse
             cursor=json.dumps(remembered | {"since": since}),
         )
     again = f"/after/{failed}" if failed else f"/missing/{int(time.time() // PATIENCE)}" if is_missing else ""
-    request = dg.RunRequest(run_key=f"publish/{newest}/{stopped}{again}")
-    return dg.SensorResult(run_requests=[request], cursor=json.dumps({"published": newest, "stopped": stopped}))
+    request = dg.RunRequest(run_key=f"publish/{newest}/{stopped}/{decided}{again}")
+    asked = {"published": newest, "stopped": stopped, "decided": decided}
+    return dg.SensorResult(run_requests=[request], cursor=json.dumps(asked))
 
 
 @dg.run_failure_sensor(

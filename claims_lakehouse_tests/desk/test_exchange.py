@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -60,8 +61,10 @@ def changes(fixed: Fixed) -> dict[str, Any]:
     return {one.delivery: dict(one.changes) for one in fixed.deliveries}
 
 
-@pytest.fixture
-def lake(lakehouse: Lakehouse) -> Lakehouse:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("exchange")
+    lakehouse = Lakehouse(base)
     wrong = [
         patient(),
         patient(patient_id="2000U", zipcode="x", state="Conneticut"),
@@ -70,7 +73,13 @@ def lake(lakehouse: Lakehouse) -> Lakehouse:
     lakehouse.land("patients", DAY, csv_text(wrong) + "4000U,too,short\n")
     lakehouse.land("patients", LATER, [patient(patient_id="5000U", zipcode="y", date_of_birth="9-19-1948")])
     lakehouse.ingest()
-    return lakehouse
+    return base
+
+
+@pytest.fixture
+def lake(template: Path, tmp_path: Path) -> Lakehouse:
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    return Lakehouse(tmp_path)
 
 
 def test_each_row_that_has_an_issue_is_written_once_with_what_is_wrong_with_it(lake: Lakehouse) -> None:
@@ -162,7 +171,7 @@ def test_no_text_that_leaves_begins_a_formula(text: str, first: str) -> None:
     assert restored("'a" + text) == "'a" + text
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20), min_size=4, max_size=4))
 @example(["=1+1", "'=1", "-\r\n", " \t"])
 @example(["a\rb", "\u2028", '"', ","])

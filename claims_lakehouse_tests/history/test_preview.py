@@ -167,23 +167,44 @@ def test_to_retract_what_a_later_row_only_says_again_makes_that_one_a_version(la
 
 def test_to_release_a_replacement_puts_its_rows_in_the_place_of_those_before(lakehouse: Lakehouse) -> None:
     bad = [patient(patient_id=f"B{number}", zipcode="?") for number in range(60)]
-    land(lakehouse, d2024_02_01=[patient(patient_id="1U"), patient(patient_id="2U"), patient(patient_id="3U")])
-    land(lakehouse, d2024_02_01=[patient(patient_id="1U"), patient(patient_id="2U", city="Moved"),
-                                 patient(patient_id="4U"), *bad])  # fmt: skip
+    land(lakehouse, d2024_02_01=[patient(patient_id=f"{number}U") for number in (1, 2, 3, 4)])
+    land(
+        lakehouse,
+        d2024_02_01=[
+            patient(patient_id="1U"),
+            patient(patient_id="2U", city="Moved"),
+            patient(patient_id="3U", last_modified_date="1-1-2024"),
+            patient(patient_id="0U"),
+            *bad,
+        ],
+    )
     told = seen(lakehouse, "release")
     assert told == NOTHING._replace(
         rows_added=1,
         rows_removed=1,
-        rows_changed=1,
+        rows_changed=2,
         versions_added=1,
         versions_removed=1,
-        versions_changed=1,
-        records_changed=1,
+        versions_changed=2,
+        records_changed=2,
         records_new=1,
         records_gone=1,
-        examples=(Example("2U", 1, 1), Example("3U", 1, 0), Example("4U", 0, 1)),
+        examples=(Example("2U", 1, 1), Example("3U", 1, 1), Example("0U", 0, 1), Example("4U", 1, 0)),
     )
     assert done(lakehouse, "release") == told
+
+
+def test_to_retract_what_says_nothing_new_takes_restatements_out(lakehouse: Lakehouse) -> None:
+    land(lakehouse, priming=[patient()], d2024_02_01=[patient(last_modified_date="1-1-2024")])
+    told = seen(lakehouse, "retract")
+    assert told == NOTHING._replace(
+        status="retracted",
+        rows_removed=1,
+        restatements_removed=1,
+        records_changed=1,
+        examples=(Example("1000U", 1, 1),),
+    )
+    assert done(lakehouse, "retract") == told
 
 
 def test_to_reinstate_is_to_undo_what_was_retracted(lakehouse: Lakehouse) -> None:

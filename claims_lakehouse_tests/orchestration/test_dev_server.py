@@ -19,12 +19,11 @@ from typing import Any, NamedTuple
 import duckdb
 import pytest
 
+from claims_lakehouse_tests.chromium import ARTEFACTS, chromium
 from claims_lakehouse_tests.builders import FLEXION, REPOSITORY
 
 pytestmark = [pytest.mark.server]
 
-ARTEFACTS = REPOSITORY / "test-artefacts"
-CHROMIUM = os.environ.get("CLAIMS_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 #: Current records and versions after priming and update, as the first issue has them.
 EXPECTED = {"patient": (110, 112), "provider": (110, 113), "claim": (1009, 1013)}
 DELIVERIES = [f"{feed}_{key}" for key in ("priming", "update") for feed in ("patients", "providers", "claims")]
@@ -174,18 +173,10 @@ def test_the_web_page_listens_on_loopback_only(followed: Served) -> None:
 @pytest.fixture(scope="module")
 def page(followed: Served) -> Iterator[Any]:
     """A page of a real browser, at the size of the pictures in the documentation."""
-    if CHROMIUM is None:
-        told = "no Chromium is installed (apt-get install chromium, or name one in CLAIMS_CHROMIUM)"
-        pytest.fail(told) if os.environ.get("CI") == "true" else pytest.skip(told)
-    from playwright.sync_api import sync_playwright
-
-    ARTEFACTS.mkdir(exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as browser:
         opened = browser.new_page(viewport={"width": 1900, "height": 950})
         opened.set_default_timeout(30_000)
         yield opened
-        browser.close()
 
 
 def shown(page: Any, *texts: str | re.Pattern[str], within: float = 30) -> None:

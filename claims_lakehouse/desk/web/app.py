@@ -17,6 +17,7 @@ from claims_lakehouse.desk.web.carrier import Carrier
 from claims_lakehouse.desk.web.desk import HERE, Desk, desk_of
 from claims_lakehouse.desk.web.guard import Guard
 from claims_lakehouse.desk.web.security import protect
+from claims_lakehouse.desk.web.sign_in import Refused
 from claims_lakehouse.errors import ClaimsLakehouseError, Overtaken, UsageError
 from claims_lakehouse.settings import Settings
 
@@ -54,7 +55,9 @@ def create_app(settings: Settings, guard: Guard, carrier: Carrier | None = None)
 
 
 def _tell(request: Request, error: Exception) -> HTMLResponse:
-    """Say what went wrong, on a page that leads back."""
+    """Say what went wrong, on a page that leads back; who may not pass is told by the protection, which logs it."""
+    if isinstance(error, Refused):
+        raise error
     status = 409 if isinstance(error, Overtaken) else 400 if isinstance(error, UsageError) else 500
     return desk_of(request).page(request, "message.html", status, message=str(error))
 
