@@ -77,7 +77,8 @@ class Issue:
 
 
 _COLUMNS = ", ".join(Issue.__dataclass_fields__)
-_ISSUES = f"SELECT {_COLUMNS} FROM internal.issue_now JOIN memory.main.content USING (feed, delivery)"
+_FROM = "FROM internal.issue_now JOIN memory.main.content USING (feed, delivery)"
+_ISSUES = f"SELECT {_COLUMNS} {_FROM}"
 
 
 class Page(NamedTuple):
@@ -99,20 +100,17 @@ def list_issues(
     if order not in ORDERS:
         raise UsageError(f"There is no order '{order}'; there are {', '.join(ORDERS)}.")
     where, values = _where(filters)
-    [(total,)] = reading.ask(f"SELECT count(*) FROM {INDEX} WHERE {where}", values)
-    pages = max(1, -(-total // rows))
+    meant = reading.numbers(f"SELECT place FROM {INDEX} WHERE {where} ORDER BY {ORDERS[order][1]}", values)
+    total, pages = len(meant), max(1, -(-len(meant) // rows))
     page = min(max(1, page), pages)
-    meant = f"SELECT n, place FROM {INDEX} WHERE {where} ORDER BY {ORDERS[order][1]}"
-    meant += f" LIMIT {rows} OFFSET {(page - 1) * rows}"
-    found = reading.ask(f"{_ISSUES} JOIN ({meant}) USING (place) ORDER BY {ORDERS[order][1]}", values) if total else []
-    return Page([Issue(*row) for row in found], total, page, pages)
+    return Page(_issues_at(reading, meant.slice((page - 1) * rows, rows).to_pylist()), total, page, pages)
 
 
-def all_issues(reading: Reading, filters: Filters, *, limit: int = 0) -> list[Issue]:
-    """Every issue that is meant, in the order of feed, delivery and row; at most `limit` of them (0 for all)."""
+def all_issues(reading: Reading, filters: Filters) -> list[Issue]:
+    """Every issue that is meant, by feed, delivery and row."""
     where, values = _where(filters)
-    meant = f"SELECT n, place FROM {INDEX} WHERE {where} ORDER BY n" + (f" LIMIT {limit}" if limit else "")
-    return [Issue(*row) for row in reading.ask(f"{_ISSUES} JOIN ({meant}) USING (place) ORDER BY n", values)]
+    meant = reading.numbers(f"SELECT place FROM {INDEX} WHERE {where} ORDER BY n", values)
+    return _issues_at(reading, meant.to_pylist())
 
 
 def issue_named(reading: Reading, issue_id: str) -> Issue:
@@ -132,10 +130,19 @@ def issues_of_row(reading: Reading, feed: str, delivery: str, row_number: int | 
     )
 
 
-def issues_where(reading: Reading, where: str, values: dict[str, Any]) -> list[Issue]:
-    """The issues that an SQL condition over `issue` holds of, by feed, delivery, row and rule."""
-    rows = reading.ask(f"{_ISSUES} WHERE {where} ORDER BY feed, delivery, row_number, rule, column_name", values)
+def issues_where(reading: Reading, where: str, values: dict[str, Any], *, limit: int = 0) -> list[Issue]:
+    """The issues that an SQL condition over `issue` holds of, by feed, delivery, row and rule; at most so many."""
+    order = "ORDER BY feed, delivery, row_number, rule, column_name" + (f" LIMIT {limit}" if limit else "")
+    rows = reading.ask(f"{_ISSUES} WHERE {where} {order}", values)
     return [Issue(*row) for row in rows]
+
+
+def _issues_at(reading: Reading, places: list[int]) -> list[Issue]:
+    """The issues at some places, in their order."""
+    listed = "SEMI JOIN (SELECT unnest($places) AS place) USING (place)"
+    rows = reading.ask(f"SELECT place, {_COLUMNS} {_FROM} {listed}", {"places": places}) if places else []
+    at = {place: Issue(*rest) for place, *rest in rows}
+    return [at[place] for place in places]
 
 
 def choices(reading: Reading) -> dict[str, list[str]]:
@@ -162,7 +169,9 @@ def _where(filters: Filters) -> tuple[str, dict[str, str]]:
         wide.append("record_key = $key")
     if filters.text is not None:
         values["text"] = filters.text.lower()
-        wide.append("contains(lower(concat_ws(chr(31), value, message, record_key)), $text)")
+        wide.append(
+            f"({' OR '.join(f'contains(lower({name}), $text)' for name in ('value', 'message', 'record_key'))})"
+        )
     if wide:
         terms.append(f"place IN (SELECT place FROM internal.issue_now WHERE {' AND '.join(wide)})")
     return " AND ".join(terms) or "true", values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from claims_lakehouse.contracts import feed_named
 from claims_lakehouse.contracts.rules import SWAPPED_IDS
@@ -24,17 +24,18 @@ class Applied(NamedTuple):
     rows: int
 
 
-def same_kind(reading: Reading, issue: Issue) -> list[Issue]:
+def same_kind(reading: Reading, issue: Issue, *, limit: int = 0) -> list[Issue]:
     """Every open issue that says the same of the same value, wherever it came from; the issue itself is among them.
 
-    Of swapped ids each row has values of its own: there the same rule is the same kind.
+    Of swapped ids each row has values of its own: there the same rule is the same kind. At most `limit` (0 for all).
     """
-    meant = "rule = $rule AND feed = $feed AND column_name IS NOT DISTINCT FROM $column AND status = 'open'"
-    values = {"rule": issue.rule, "feed": issue.feed, "column": issue.column_name}
-    if issue.rule != SWAPPED_IDS.name:
-        meant += " AND value IS NOT DISTINCT FROM $value"
-        values["value"] = issue.value
-    return issues_where(reading, meant, values)
+    return issues_where(reading, *_kind(issue), limit=limit)
+
+
+def count_same_kind(reading: Reading, issue: Issue) -> dict[str, int]:
+    """How many open issues of the same kind there are, by delivery."""
+    meant, values = _kind(issue)
+    return dict(reading.ask(f"SELECT delivery, count(*) FROM issue WHERE {meant} GROUP BY ALL ORDER BY ALL", values))
 
 
 def suggested_texts(issue: Issue) -> dict[str, str]:
@@ -70,6 +71,15 @@ def apply_suggestions(settings: Settings, issues: Sequence[Issue], *, because: s
         )  # fmt: skip
         made.append(Applied(feed, delivery, correction, len(laid)))
     return made
+
+
+def _kind(issue: Issue) -> tuple[str, dict[str, Any]]:
+    meant = "rule = $rule AND feed = $feed AND column_name IS NOT DISTINCT FROM $column AND status = 'open'"
+    values: dict[str, Any] = {"rule": issue.rule, "feed": issue.feed, "column": issue.column_name}
+    if issue.rule != SWAPPED_IDS.name:
+        meant += " AND value IS NOT DISTINCT FROM $value"
+        values["value"] = issue.value
+    return meant, values
 
 
 def _place(issue: Issue) -> tuple[str, str, int]:

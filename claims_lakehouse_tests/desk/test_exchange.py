@@ -15,9 +15,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from claims_lakehouse.contracts import CLAIMS, PATIENTS
-from claims_lakehouse.desk import exchange
-from claims_lakehouse.desk.exchange import Exported, export_rows, feed_of, read_fixed, take_back
-from claims_lakehouse.desk.fixed_rows import Fixed, RefusedLine
+from claims_lakehouse.desk import exchange, fixed_rows
+from claims_lakehouse.desk.exchange import Exported, Fixed, RefusedLine, export_rows, feed_of, read_fixed, take_back
 from claims_lakehouse.desk.issues import Filters, Issue, all_issues
 from claims_lakehouse.desk.reading import Reading
 from claims_lakehouse.desk.spreadsheet import guarded, read_sheet, restored, writer
@@ -120,6 +119,19 @@ def test_messages_are_those_of_the_open_issues_that_are_exported_each_with_its_c
     assert (row["patient_id"], row["what_is_wrong"]) == ("2000U", "")
 
 
+def test_rows_are_in_their_order_and_a_malformed_one_says_why_though_it_is_waived(lakehouse: Lakehouse) -> None:
+    head, *lines = csv_text(patient(patient_id=str(row), zipcode="x") for row in (1, 3)).splitlines(keepends=True)
+    lakehouse.land("patients", DAY, "".join([head, lines[0], "2,too,short\n", lines[1]]))
+    lakehouse.ingest()
+    found = [replace(one, status="waived") for one in all_issues(Reading(lakehouse.settings), OPEN)]
+    rows = rows_of(exported(lakehouse, found))
+    assert [row["lakehouse_row"].split("/")[1] for row in rows] == ["1", "2", "3"]
+    assert [row["patient_id"] for row in rows] == ["1", "", "3"]
+    told = [row["what_is_wrong"] for row in rows]
+    assert (told[0], told[2]) == ("", "")
+    assert told[1].startswith("The line could not be split into fields: ")
+
+
 def test_issues_about_the_whole_file_are_left_out_and_counted(lakehouse: Lakehouse) -> None:
     lakehouse.land("patients", DAY, [patient(zipcode="x") | {"extra": "1"}])
     lakehouse.ingest()
@@ -148,8 +160,12 @@ def test_more_rows_than_are_held_at_a_time_are_the_same_file(
 ) -> None:
     whole = exported(lake)
     monkeypatch.setattr(exchange, "_CHUNK", chunk)
+    monkeypatch.setattr(fixed_rows, "_CHUNK", chunk)
     again = [row | {"what_is_wrong": ""} for row in rows_of(exported(lake))]
     assert again == [row | {"what_is_wrong": ""} for row in rows_of(whole)]
+    fixed = read(lake, [row | ({"city": "Conway"} if row["patient_id"] else {}) for row in again])
+    assert changes(fixed) == {DAY: {row: {"city": "Conway"} for row in (2, 3)}, LATER: {1: {"city": "Conway"}}}
+    assert (fixed.refused, fixed.unchanged) == ((), 1)
 
 
 @given(st.lists(st.text(), min_size=1))
@@ -270,6 +286,9 @@ def test_a_malformed_row_needs_every_required_column(lake: Lakehouse) -> None:
     assert taken.refused is None
     lake.ingest()
     assert lake.rows("SELECT zipcode, state FROM patient WHERE patient_id = '4000U'") == [("72201", "Ohio")]
+    [row] = [row for row in rows_of(exported(lake, Filters())) if row["patient_id"] == "4000U"]
+    few = {"lakehouse_row": row["lakehouse_row"], "address": "1 Oak Street"}
+    assert [one.refused for one in take_back(lake.settings, read(lake, [few]), "x", "ann")] == [None]
 
 
 def test_lines_that_cannot_be_taken_back_are_refused_and_say_why(lake: Lakehouse) -> None:
@@ -279,6 +298,7 @@ def test_lines_that_cannot_be_taken_back_are_refused_and_say_why(lake: Lakehouse
     bad = [
         (f"{SECRET} {DAY}", "broken lakehouse_row"),
         (f"../../{DAY}/2/{said}", "broken lakehouse_row"),
+        (f"../2/{said}", "broken lakehouse_row"),
         (f"{DAY}/0/{said}", "broken lakehouse_row"),
         (f"2030-01-01/2/{said}", "Feed 'patients' has no delivery '2030-01-01'"),
         (f"{DAY}/3/{said}", "row 3 says something else"),
@@ -286,7 +306,7 @@ def test_lines_that_cannot_be_taken_back_are_refused_and_say_why(lake: Lakehouse
     ]
     fixed = read(lake, [good, *(good | {"lakehouse_row": reference} for reference, _ in bad)])
     assert changes(fixed) == {DAY: {2: {"zipcode": "06101"}}}
-    assert [one.line for one in fixed.refused] == [3, 4, 5, 6, 7, 8]
+    assert [one.line for one in fixed.refused] == [3, 4, 5, 6, 7, 8, 9]
     for (_, why), one in zip(bad, fixed.refused, strict=True):
         assert why in one.why
         assert SECRET not in one.why
@@ -347,8 +367,25 @@ def test_a_line_with_too_few_or_too_many_fields_is_refused_unless_nothing_is_los
     assert fixed.unchanged == 2
 
 
+def test_lines_are_counted_as_an_editor_counts_them(lake: Lakehouse) -> None:
+    rows = rows_of(exported(lake))
+    fixed = read(lake, [rows[0] | {"city": "Two\nlines"}, rows[1] | {"lakehouse_row": "nonsense"}])
+    assert changes(fixed) == {DAY: {2: {"city": "Two\nlines"}}}
+    assert [one.line for one in fixed.refused] == [4]
+
+
+def test_a_delimiter_is_known_by_the_column_that_it_has_to_split_off_and_a_field_may_be_long(lake: Lakehouse) -> None:
+    long = "x" * 200_000
+    [row, *_] = rows_of(exported(lake))
+    text = f'lakehouse_row;"a, b, c, d";city\n{row["lakehouse_row"]};;{long}\n'
+    assert changes(read(lake, text)) == {DAY: {2: {"city": long}}}
+
+
 WRONG = {
-    "no-reference": (f"fname,lname,x\n{SECRET},b,c", r"found 2 of the 10 columns .*'fname', 'lname'.* without 'lakeh"),
+    "no-reference": (
+        f"fname,lname,{SECRET}\n{SECRET},b,c",
+        r"found 2 of the 10 columns .*'fname', 'lname'.* without 'lakeh",
+    ),
     "no-header": (f"{SECRET},b,c\n{SECRET},b,c", "found 0 of the 10 columns of patients, without 'lakehouse_row'"),
     "empty": ("", "without 'lakehouse_row'"),
     "twice": ("lakehouse_row,fname,FNAME\na/1/0123456789ab,b,c", "names 'fname' twice"),

@@ -13,7 +13,7 @@ from starlette.datastructures import FormData
 from claims_lakehouse.contracts import feed_named
 from claims_lakehouse.desk.form import problems
 from claims_lakehouse.desk.issues import Issue, issue_named
-from claims_lakehouse.desk.kinds import apply_suggestions, same_kind, suggested_texts
+from claims_lakehouse.desk.kinds import apply_suggestions, count_same_kind, same_kind, suggested_texts
 from claims_lakehouse.desk.rows import sent_rows
 from claims_lakehouse.desk.web.desk import Desk, address, desk_of, see_other
 from claims_lakehouse.desk.web.issue_pages import issue_page
@@ -85,16 +85,13 @@ def preview_suggestion(request: Request, issue_id: str, _: Steward) -> HTMLRespo
     reading = desk.reading
     issue = issue_named(reading, issue_id)
     suggested_texts(issue)
-    alike = same_kind(reading, issue)
+    deliveries = count_same_kind(reading, issue)
     changes = []
-    for one in alike[:_SHOWN]:
+    for one in same_kind(reading, issue, limit=_SHOWN):
         [row] = sent_rows(desk.settings, feed_named(one.feed), one.delivery, one.fingerprint, one.row_number or 0)
         changes.append((one, row.effective, suggested_texts(one)))
-    deliveries: dict[str, int] = {}
-    for one in alike:
-        deliveries[one.delivery] = deliveries.get(one.delivery, 0) + 1
     return desk.page(
-        request, "apply.html", issue=issue, alike=alike, changes=changes, deliveries=deliveries, shown=_SHOWN
+        request, "apply.html", issue=issue, alike=sum(deliveries.values()), changes=changes, deliveries=deliveries
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
+from threading import Thread
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -35,6 +36,7 @@ def create_app(settings: Settings, guard: Guard, carrier: Carrier | None = None)
 
     @asynccontextmanager
     async def carrying(_: FastAPI) -> AsyncIterator[None]:
+        Thread(target=_warm_up, args=(app.state.desk,), name="warm-up", daemon=True).start()
         if carrier:
             carrier.start()
         yield
@@ -52,6 +54,12 @@ def create_app(settings: Settings, guard: Guard, carrier: Carrier | None = None)
     app.add_exception_handler(RequestValidationError, _tell_invalid)
     protect(app, guard)
     return app
+
+
+def _warm_up(desk: Desk) -> None:
+    """Read what is published before the first person asks, where anything is."""
+    with suppress(UsageError):
+        _ = desk.reading
 
 
 def _tell(request: Request, error: Exception) -> HTMLResponse:

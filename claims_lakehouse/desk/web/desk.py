@@ -12,7 +12,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from claims_lakehouse.desk.issues import Filters
+from claims_lakehouse.desk.issues import Filters, choices
+from claims_lakehouse.desk.overview import overview
 from claims_lakehouse.desk.reading import Reading, Readings
 from claims_lakehouse.desk.web.carrier import Carrier, Carrying
 from claims_lakehouse.desk.web.memory import Memory
@@ -28,7 +29,7 @@ class Desk:
 
     def __init__(self, settings: Settings, carrier: Carrier | None = None) -> None:
         self.settings, self.carrier = settings, carrier
-        self.readings, self.memory = Readings(settings), Memory()
+        self.readings, self.memory = Readings(settings, _prepare), Memory()
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=select_autoescape(default=True),
@@ -66,6 +67,12 @@ class Desk:
             "now": utc_now(),
         }
         return HTMLResponse(self._templates.get_template(template).render(**known, **values), http_status)
+
+
+def _prepare(reading: Reading) -> None:
+    """Have the first page and the filters of the list ready."""
+    overview(reading, utc_now())
+    choices(reading)
 
 
 def desk_of(request: Request) -> Desk:

@@ -19,7 +19,7 @@ from claims_lakehouse.desk.issues import (
     issues_of_row,
     list_issues,
 )
-from claims_lakehouse.desk.kinds import same_kind
+from claims_lakehouse.desk.kinds import count_same_kind
 from claims_lakehouse.desk.pending import is_pending
 from claims_lakehouse.desk.rows import SentRow, sent_rows
 from claims_lakehouse.desk.web.desk import Desk, desk_of, listing, see_other
@@ -159,7 +159,7 @@ def issue_page(
         ledger=ledger,
         log=log,
         others=[one for one in others if one.issue_id != issue.issue_id],
-        alike=len(same_kind(reading, issue)) if stand.status == "open" else 0,
+        alike=sum(count_same_kind(reading, issue).values()) if stand.status == "open" else 0,
         pending=is_pending(reading, desk.settings, issue.feed, issue.delivery),
         saved=saved,
         error=error,
