@@ -141,10 +141,18 @@ def test_every_target_for_people_is_in_the_readme() -> None:
 def test_a_command_and_its_options_exist(line: str) -> None:
     command: Any = typer.main.get_command(app)
     _, name, *arguments = shlex.split(line)
-    command.commands[name].make_context(name, arguments)
+    command = command.commands[name]
+    if arguments and arguments[0] in getattr(command, "commands", {}):
+        name, *arguments = arguments
+        command = command.commands[name]
+    command.make_context(name, arguments)
 
 
-@pytest.mark.parametrize("line", [one for one in lines("claims") if one.split()[1] in ("status", "issues", "query")])
+ACTS = ("show", "waive", "reopen", "export", "import")  # about an issue, or a file, that is not there
+QUESTIONS = [one for one in lines("claims") if one.split()[1] in ("status", "issues", "query")]
+
+
+@pytest.mark.parametrize("line", [one for one in QUESTIONS if one.split()[2:3] not in [[act] for act in ACTS]])
 def test_a_question_to_the_command_is_answered(lake: Lakehouse, line: str) -> None:
     outcome = CliRunner().invoke(app, shlex.split(line)[1:])
     assert outcome.exit_code == 0, outcome.output
