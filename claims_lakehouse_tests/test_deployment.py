@@ -74,7 +74,8 @@ def test_the_units_run_what_the_containers_run() -> None:
             r"-h \S+|\S*/workspace", lambda found: "-h" if found[0].startswith("-h") else "workspace", command
         )
 
-    assert [shape(command) for command in on_machine()] == [shape(command) for command in in_container()[:3]]
+    services = [command for command in on_machine() if not command.startswith("claims desk")]  # not a container yet
+    assert [shape(command) for command in services] == [shape(command) for command in in_container()[:3]]
 
 
 @pytest.mark.parametrize("image", [*re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE),

@@ -53,7 +53,7 @@ def named(module: Path) -> str:
 
 def test_the_rooms_are_those_that_these_tests_know() -> None:
     folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
-    assert {*STAGES, *SHARED, "orchestration"} <= folders
+    assert {*STAGES, *SHARED, "orchestration", "desk"} <= folders
 
 
 @pytest.mark.parametrize("module", MODULES, ids=named)
@@ -67,6 +67,14 @@ def test_a_stage_imports_only_the_stages_before_it(module: Path) -> None:
     stage = room(module)
     before = set(STAGES[: STAGES.index(stage)])
     assert rooms_imported(module) <= {stage} | before | GROUND
+
+
+@pytest.mark.parametrize("module", [one for one in MODULES if room(one) == "desk"], ids=named)
+def test_the_desk_stands_on_the_stages_and_only_its_page_knows_the_web(module: Path) -> None:
+    assert rooms_imported(module) <= {"desk", *STAGES} | GROUND
+    if module.parent.name != "web":
+        web = ("fastapi", "starlette", "jinja2", "uvicorn", "claims_lakehouse.desk.web")
+        assert [name for name in imported(module) if name.startswith(web)] == []
 
 
 @pytest.mark.parametrize("module", [one for one in MODULES if room(one) in SHARED], ids=named)
