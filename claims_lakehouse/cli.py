@@ -390,8 +390,8 @@ def desk(
     from claims_lakehouse.desk.web.serve import serve
 
     settings = Settings.from_environment(landing, home)
-    progress.print(f"Verification desk at http://{host}:{port} on {short(settings.home)}; Ctrl-C ends it.")
-    serve(settings, host, port)
+    told = f"Verification desk at http://{host}:{port} on {short(settings.home)}; Ctrl-C ends it."
+    serve(settings, host, port, lambda: progress.print(told, soft_wrap=True))
 
 
 def _act(name: str, settings: Settings, feed: str, delivery: str, because: str) -> None:

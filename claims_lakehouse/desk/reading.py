@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 
+from claims_lakehouse.errors import UsageError
 from claims_lakehouse.serving.connect import Connection, connect
 from claims_lakehouse.settings import Settings
 
@@ -118,7 +119,7 @@ class Readings:
         with self._lock:
             if self._reading is None:
                 self._reading, self._day = self._made(), day
-            elif (self._reading.is_stale or day != self._day) and not self._is_renewing():
+            elif (self._is_behind(self._reading) or day != self._day) and not self._is_renewing():
                 self._renewing = Thread(target=self._renew, args=(day,), name="reading", daemon=True)
                 self._renewing.start()
             return self._reading
@@ -128,6 +129,14 @@ class Readings:
         renewing = self._renewing
         if renewing is not None:
             renewing.join()
+
+    @staticmethod
+    def _is_behind(reading: Reading) -> bool:
+        """Whether something newer is published; where the file is gone, what was read of it stays for now."""
+        try:
+            return reading.is_stale
+        except UsageError:
+            return False
 
     def _is_renewing(self) -> bool:
         return self._renewing is not None and self._renewing.is_alive()

@@ -41,7 +41,8 @@ class Sheet(NamedTuple):
 
 def writer(out: TextIO) -> Any:
     """A writer of CSV that spreadsheets open as UTF-8, after its byte order mark; texts have to be `guarded`."""
-    out.write(_BOM)
+    if out.encoding != "utf-8-sig":  # that one writes a mark itself
+        out.write(_BOM)
     return csv.writer(out, lineterminator="\r\n")
 
 

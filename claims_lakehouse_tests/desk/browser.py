@@ -13,6 +13,7 @@ from fastapi.responses import PlainTextResponse
 from claims_lakehouse.desk.web.guard import Guard
 from claims_lakehouse.desk.web.people import Person
 from claims_lakehouse.desk.web.security import needs, protect
+from claims_lakehouse.errors import ClaimsLakehouseError
 from claims_lakehouse.settings import DeskSettings
 
 LOCAL = "http://127.0.0.1:8000"
@@ -69,6 +70,10 @@ def desk_app(desk: DeskSettings, home: Path, **options: Any) -> FastAPI:
     def style() -> PlainTextResponse:
         return PlainTextResponse("p {}", media_type="text/css")
 
+    @app.exception_handler(ClaimsLakehouseError)
+    def tell(request: Request, error: Exception) -> PlainTextResponse:
+        return PlainTextResponse("an error of the lakehouse", 500)
+
     protect(app, Guard.made(desk, home, **options))
     return app
 
@@ -92,9 +97,3 @@ class Browser:
     def token(self) -> str:
         token: str = self.get().json()["csrf"]
         return token
-
-    def cookie(self, **changed: str) -> httpx.Response:
-        """The first page's answer, after the session's cookie was changed by hand."""
-        for name, value in changed.items():
-            self.client.cookies.set(name, value)
-        return self.get()

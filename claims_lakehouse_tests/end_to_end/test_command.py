@@ -433,3 +433,11 @@ def test_values_are_printed_as_they_are_not_as_markup(small: Lakehouse) -> None:
     said = claims("query", r"SELECT '[red]x[/red]' AS a, E'\x1b[2J' AS b", home=small.settings.home)
     assert "[red]x[/red]" in said.out
     assert "\x1b[2J" not in said.out
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "::", ""])
+def test_the_desk_is_not_opened_to_others_without_a_sign_in(tmp_path: Path, host: str) -> None:
+    said = claims("desk", "--host", host, home=tmp_path / "home")
+    assert said.status == 2
+    assert "nobody has to sign in. Set CLAIMS_DESK_SIGN_IN" in " ".join(said.err.split())
+    assert "Verification desk at" not in said.err

@@ -166,6 +166,8 @@ def test_rows_are_exported_fixed_and_imported_and_every_delivery_is_published(la
     ]
     again = issues(lake, "import", fixed, *BECAUSE)
     assert (again.status, "Nothing to do" in again.err, "2 as before" in again.err) == (0, True, True)
+    # What is resolved is not sent out again unless it is asked for.
+    assert "Wrote 0 rows" in issues(lake, "export", "--feed", "patients", "--severity", "error").err
 
 
 def test_where_a_delivery_fails_the_others_are_published_and_the_status_is_1(lake: Lakehouse, tmp_path: Path) -> None:
@@ -190,6 +192,7 @@ WRONG_USE = {
     "all-and-an-issue": (("reopen", "ID", "--all", "--rule", "bad_zipcode", *BECAUSE), "ISSUE..., or --all"),
     "a-filter-and-an-issue": (("waive", "ID", "--rule", "bad_zipcode", *BECAUSE), "ISSUE..., or --all"),
     "unknown-rule": (("waive", "--all", "--rule", "no_such", *BECAUSE), "There is no rule 'no_such'"),
+    "unknown-rule-of-rows": (("export", "--feed", "patients", "--rule", "no_such"), "There is no rule 'no_such'"),
     "unknown-severity": (("export", "--feed", "patients", "--severity", "fatal"), "There is no severity 'fatal'"),
     "unknown-feed": (("export", "--feed", "payments"), "There is no feed 'payments'"),
     "not-waived": (("reopen", "ID", *BECAUSE), "is open; expected waived"),

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import duckdb
 import pytest
 
-from claims_lakehouse_tests.chromium import ARTEFACTS, chromium
 from claims_lakehouse_tests.builders import FLEXION, REPOSITORY
+from claims_lakehouse_tests.chromium import ARTEFACTS, chromium
 
 pytestmark = [pytest.mark.server]
 

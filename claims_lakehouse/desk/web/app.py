@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -22,6 +22,8 @@ from claims_lakehouse.desk.web.sign_in import Refused
 from claims_lakehouse.errors import ClaimsLakehouseError, Overtaken, UsageError
 from claims_lakehouse.settings import Settings
 
+#: After how many seconds a desk that nobody uses looks for a newer publication.
+_LOOK_AGAIN = 60.0
 _PAGES = (overview_pages, issue_pages, act_pages, delivery_pages, exchange_pages)
 
 
@@ -36,10 +38,12 @@ def create_app(settings: Settings, guard: Guard, carrier: Carrier | None = None)
 
     @asynccontextmanager
     async def carrying(_: FastAPI) -> AsyncIterator[None]:
-        Thread(target=_warm_up, args=(app.state.desk,), name="warm-up", daemon=True).start()
+        ended = Event()
+        Thread(target=_keep_up, args=(app.state.desk, ended), name="keep-up", daemon=True).start()
         if carrier:
             carrier.start()
         yield
+        ended.set()
         if carrier:
             carrier.close()
 
@@ -56,10 +60,16 @@ def create_app(settings: Settings, guard: Guard, carrier: Carrier | None = None)
     return app
 
 
-def _warm_up(desk: Desk) -> None:
-    """Read what is published before the first person asks, where anything is."""
-    with suppress(UsageError):
-        _ = desk.reading
+def _keep_up(desk: Desk, ended: Event) -> None:
+    """Read what is published before the first person asks, and again when something newer is, though nobody asks.
+
+    An old publication that is held open stays on the disk: it may have what was purged since.
+    """
+    while True:
+        with suppress(UsageError):
+            _ = desk.reading
+        if ended.wait(_LOOK_AGAIN):
+            return
 
 
 def _tell(request: Request, error: Exception) -> HTMLResponse:

@@ -10,7 +10,7 @@ import hmac
 import html
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request
@@ -24,6 +24,8 @@ from claims_lakehouse.desk.web.guard import Guard
 from claims_lakehouse.desk.web.people import Person, Role
 from claims_lakehouse.desk.web.session import Session
 from claims_lakehouse.desk.web.sign_in import Refused
+
+__all__ = ["CSRF_HEADER", "STATIC", "Guard", "Person", "Protection", "Refused", "needs", "plain_page", "protect"]
 
 LOGGER = logging.getLogger("claims_lakehouse.desk")
 STATIC = "/static/"
@@ -57,10 +59,10 @@ def protect(app: FastAPI, guard: Guard) -> None:
     app.add_middleware(Protection, guard=guard)
 
 
-def needs(role: Role) -> Callable[[Request], Person]:
+def needs(role: Role) -> Callable[[Request], Awaitable[Person]]:
     """A dependency of routes: the person, where they have the role; Refused (403) where they do not."""
 
-    def person_who_may(request: Request) -> Person:
+    async def person_who_may(request: Request) -> Person:
         person: Person = request.state.person
         if not person.may(role):
             raise Refused(
@@ -111,6 +113,10 @@ class Protection:
         if is_safe and (scope["path"].startswith(STATIC) or scope["path"] in guard.sign_in.open_paths):
             await self._app(scope, receive, answer)
             return
+        is_foreign = not _OWN_SITES.issuperset(connection.headers.getlist("Sec-Fetch-Site"))
+        is_followed = is_safe and connection.headers.get("Sec-Fetch-Mode") == "navigate"
+        if is_foreign and not is_followed:
+            raise Refused(403, "another site", "This request comes from another site.")
         session = guard.sessions.read(connection)
         person = guard.sign_in.identify(connection, session)
         if session is not None and session.name != person.name:
@@ -119,7 +125,7 @@ class Protection:
             if session is None:
                 raise Refused(403, "no session", "This page is too old. Load it again, then repeat what you did.")
             receive = await self._checked(scope, receive, session, origin)
-        elif session is None and _comes_from_elsewhere(connection):
+        elif session is None and is_foreign:
             await _step_inside(scope, receive, answer)
             return
         if session is None:
@@ -133,8 +139,6 @@ class Protection:
         headers = HTTPConnection(scope).headers
         if any(told != origin for told in headers.getlist("Origin")):
             raise Refused(403, "another origin", "This request comes from another site.")
-        if not _OWN_SITES.issuperset(headers.getlist("Sec-Fetch-Site")):
-            raise Refused(403, "another site", "This request comes from another site.")
         body = await read_body(receive, self._guard.max_body)
         tokens = headers.getlist(CSRF_HEADER) or [await token_in_form(scope, body, receive) or ""]
         expected = self._guard.sessions.csrf(session).encode()
@@ -185,14 +189,12 @@ def plain_page(status: int, title: str, message: str) -> HTMLResponse:
     )
 
 
-def _comes_from_elsewhere(connection: HTTPConnection) -> bool:
-    """Whether somebody followed a link of another site: then the browser kept a strict cookie back."""
-    headers = connection.headers
-    return headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
-
-
 async def _step_inside(scope: Scope, receive: Receive, answer: Send) -> None:
-    """Have the browser ask again, from a page of ours: a new session would take the place of the one it kept back."""
+    """Have the browser ask again, from a page of ours.
+
+    It keeps a strict cookie back where somebody followed a link of another site: a new session would replace the one
+    that it has, and the pages that are open would be refused.
+    """
     page = HTMLResponse(
         '<!doctype html><html lang="en"><title>Claims desk</title><meta http-equiv="refresh" content="0">'
         '<p><a href="">Open the desk</a></p></html>'

@@ -16,7 +16,7 @@ from starlette.requests import HTTPConnection
 
 from claims_lakehouse.desk.web.people import Person, Roles
 from claims_lakehouse.desk.web.session import Session
-from claims_lakehouse.errors import ClaimsLakehouseError, UsageError
+from claims_lakehouse.errors import UsageError
 from claims_lakehouse.settings import DeskSettings
 
 Way = Literal["none", "proxy", "oidc"]
@@ -26,8 +26,8 @@ SECRET_HEADER = "X-Claims-Desk-Secret"
 _LONGEST_NAME = 200
 
 
-class Refused(ClaimsLakehouseError):
-    """A request is not answered.
+class Refused(Exception):
+    """A request is not answered. No error of the lakehouse: who tells those must leave it to `Protection`.
 
     Attributes:
         status: The HTTP status.
