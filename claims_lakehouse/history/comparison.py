@@ -11,7 +11,9 @@ from claims_lakehouse.warehouse.connection import is_damage
 from claims_lakehouse.warehouse.literals import literal
 
 _ASIDE = {"internal.ledger": {"loaded_at", "run_id"}}
-_NOT_COMPARED = {"internal.change", "internal.schema"}
+#: What people decided about issues is taken up with a publication, not by a rebuild.
+_DECIDED = {"internal.decision", "internal.waiver", "internal.decided"}
+_NOT_COMPARED = {"internal.change", "internal.schema", *_DECIDED}
 
 
 class Difference(NamedTuple):

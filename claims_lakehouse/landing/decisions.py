@@ -1,4 +1,4 @@
-"""What people decide about issues: waived, reopened, commented; one file a delivery, beside the data.
+"""What people decide about issues: waived, reopened, commented; one file a delivery, one line an act, beside the data.
 
 A decision binds to what the row said and to the value that was found. It holds where a row at that place says the same,
 whatever else the delivery says now, and nowhere else. A finding about the whole file binds to its whole content.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from hashlib import sha256
@@ -73,10 +73,15 @@ class DecisionsFile(NamedTuple):
     size: int
 
 
-def write_decisions(settings: Settings, feed: str, delivery: str, decisions: Iterable[Decision]) -> None:
-    """Add decisions to those about a delivery's issues; they are on disk when this returns."""
-    lines = [{name: value for name, value in asdict(one).items() if value is not None} for one in decisions]
-    append_lines(settings.decisions(feed, delivery), lines)
+def write_decisions(settings: Settings, feed: str, delivery: str, decisions: Sequence[Decision]) -> None:
+    """Add one act, with what it decides about each of a delivery's issues; it is on disk when this returns.
+
+    All of it is one line, so that a kill leaves all of it or nothing.
+    """
+    told = [{name: value for name, value in asdict(one).items() if value is not None} for one in decisions]
+    act = {name: told[0][name] for name in _OF_THE_ACT if name in told[0]}
+    issues = [{name: value for name, value in one.items() if name not in _OF_THE_ACT} for one in told]
+    append_lines(settings.decisions(feed, delivery), [{**act, "issues": issues}])
 
 
 def read_decisions(settings: Settings, feed: str, delivery: str) -> list[Decision]:
@@ -85,7 +90,7 @@ def read_decisions(settings: Settings, feed: str, delivery: str) -> list[Decisio
         lines = settings.decisions(feed, delivery).read_bytes().split(b"\n")
     except FileNotFoundError:
         return []
-    return [decision for line in lines if (decision := _parsed(line))]
+    return [decision for line in lines for decision in _parsed(line)]
 
 
 def decisions_files(settings: Settings) -> Iterator[DecisionsFile]:
@@ -131,17 +136,17 @@ def row_bindings(raw: Path, feed: Feed, rows: Collection[int]) -> dict[int, str]
     return {number: sha256(text.encode()).hexdigest()[:32] for number, text in found.iter_rows()}
 
 
-def _parsed(line: bytes) -> Decision | None:
-    """The decision of a line; what a newer version wrote into it besides is passed over."""
+def _parsed(line: bytes) -> list[Decision]:
+    """What a line decides; what a newer version wrote into it besides is passed over."""
     try:
-        record = {name: value for name, value in json.loads(line.decode()).items() if name in _FIELDS}
-        record["at"] = datetime.fromisoformat(record["at"])
-        if "until" in record:
-            record["until"] = date.fromisoformat(record["until"])
-        return Decision(**{**dict.fromkeys(_MAY_LACK), **record})
+        act = json.loads(line.decode())
+        known = {name: act.get(name) for name in _OF_THE_ACT}
+        known["at"] = datetime.fromisoformat(act["at"])
+        known["until"] = date.fromisoformat(act["until"]) if "until" in act else None
+        return [Decision(**known, **{name: issue.get(name) for name in _OF_AN_ISSUE}) for issue in act["issues"]]
     except (ValueError, TypeError, KeyError, AttributeError):
-        return None
+        return []
 
 
-_FIELDS = frozenset(Decision.__dataclass_fields__)
-_MAY_LACK = frozenset({"row_number", "column_name", "value"})
+_OF_THE_ACT = ("at", "act", "who", "why", "until")
+_OF_AN_ISSUE = tuple(name for name in Decision.__dataclass_fields__ if name not in _OF_THE_ACT)

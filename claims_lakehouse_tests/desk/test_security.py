@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import logging
 import os
@@ -146,8 +147,9 @@ def test_our_own_origin_or_none_is_let_through(browser: Browser, headers: dict[s
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "unheard-of"])
 def test_another_site_is_refused_even_with_the_token(browser: Browser, site: str) -> None:
-    sent = {"data": {"reason": "no", "csrf": browser.token()}, "headers": {"Sec-Fetch-Site": site}}
-    assert browser.post("/waive", **sent).status_code == 403
+    data = {"reason": "no", "csrf": browser.token()}
+    for headers in ({"Sec-Fetch-Site": site}, {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate"}):
+        assert browser.post("/waive", data=data, headers=headers).status_code == 403
 
 
 @pytest.mark.parametrize("origin", ["http://desk.example.org", "https://sub.desk.example.org", "https://example.org"])
@@ -387,6 +389,20 @@ def test_desks_that_start_at_once_agree_on_the_secret(tmp_path: Path) -> None:
     assert oct(path.stat().st_mode & 0o777) == "0o600"
     assert oct(path.parent.stat().st_mode & 0o777) == "0o700"
     assert desk_secret(tmp_path / "other") not in secrets
+
+
+def test_a_desk_that_makes_the_secret_has_the_others_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def made(length: int) -> str:
+        with (tmp_path / "desk" / "secret").open() as other, pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        tried.append(length)
+        return "0" * 2 * length
+
+    monkeypatch.setattr("secrets.token_hex", made)
+    assert desk_secret(tmp_path) == b"0" * 64
+    assert tried == [32]
 
 
 def test_a_secret_that_others_may_read_or_that_is_cut_short_is_none(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def export(con: duckdb.DuckDBPyConnection) -> State:
     for schema, table, column in con.execute(
         """
         SELECT schema_name, table_name, column_name FROM duckdb_columns()
-        WHERE NOT internal AND database_name = current_database() AND table_name <> 'change'
+        WHERE NOT internal AND database_name = current_database() AND table_name NOT IN ('change', 'decided', 'issue_now')
         ORDER BY ALL
         """
     ).fetchall():

@@ -17,7 +17,7 @@ from claims_lakehouse_tests.torture.children import Trouble
 from claims_lakehouse_tests.torture.kills import Ground, survive, troubles
 
 #: How many kills of each scenario; those left out are much like one of these, and in the long run.
-KILLS = {"ingest": 2, "rebuild": 1, "purge": 1, "correct": 1}
+KILLS = {"ingest": 2, "rebuild": 1, "purge": 1, "correct": 1, "waive": 1}
 
 
 @pytest.mark.parametrize("name", KILLS)
@@ -34,6 +34,12 @@ def test_a_run_killed_where_it_matters_most_is_made_good_by_the_next(
     ground: Callable[[str], Ground], point: str
 ) -> None:
     tally = survive(ground("retract"), Trouble(at=1, called=point))
+    assert tally.differences == []
+    assert tally.kills_survived == 1
+
+
+def test_a_waiver_of_many_issues_is_made_whole_or_not_at_all(ground: Callable[[str], Ground]) -> None:
+    tally = survive(ground("waive"), Trouble(at=1, called="amid os.write"))
     assert tally.differences == []
     assert tally.kills_survived == 1
 

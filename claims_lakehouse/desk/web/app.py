@@ -18,7 +18,6 @@ from claims_lakehouse.desk.web.carrier import Carrier
 from claims_lakehouse.desk.web.desk import HERE, Desk, desk_of
 from claims_lakehouse.desk.web.guard import Guard
 from claims_lakehouse.desk.web.security import protect
-from claims_lakehouse.desk.web.sign_in import Refused
 from claims_lakehouse.errors import ClaimsLakehouseError, Overtaken, UsageError
 from claims_lakehouse.settings import Settings
 
@@ -48,7 +47,7 @@ def create_app(settings: Settings, guard: Guard, carrier: Carrier | None = None)
             carrier.close()
 
     app = FastAPI(title="Verification desk", docs_url=None, redoc_url=None, openapi_url=None, lifespan=carrying)
-    app.state.desk = Desk(settings, carrier)
+    app.state.desk = Desk(settings, carrier, can_sign_out=guard.sign_in.way == "oidc")
     for pages in _PAGES:
         app.include_router(pages.router)
     # htmx comes from a package that is nothing but its files; its __init__ is for a framework that we have not.
@@ -73,9 +72,7 @@ def _keep_up(desk: Desk, ended: Event) -> None:
 
 
 def _tell(request: Request, error: Exception) -> HTMLResponse:
-    """Say what went wrong, on a page that leads back; who may not pass is told by the protection, which logs it."""
-    if isinstance(error, Refused):
-        raise error
+    """Say what went wrong, on a page that leads back."""
     status = 409 if isinstance(error, Overtaken) else 400 if isinstance(error, UsageError) else 500
     return desk_of(request).page(request, "message.html", status, message=str(error))
 

@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 class Desk:
     """The desk on one lakehouse."""
 
-    def __init__(self, settings: Settings, carrier: Carrier | None = None) -> None:
+    def __init__(self, settings: Settings, carrier: Carrier | None = None, *, can_sign_out: bool = False) -> None:
         self.settings, self.carrier = settings, carrier
         self.readings, self.memory = Readings(settings, _prepare), Memory()
         self._templates = Environment(
@@ -38,7 +38,7 @@ class Desk:
             lstrip_blocks=True,
         )
         self._templates.filters |= {"count": _count, "share": _share, "moment": _moment}
-        self._templates.globals |= {"address": address, "dagster_url": dagster_url()}
+        self._templates.globals |= {"address": address, "dagster_url": dagster_url(), "can_sign_out": can_sign_out}
 
     @property
     def reading(self) -> Reading:
