@@ -4,6 +4,7 @@
 ClaimsLakehouseError
 ├── ContractError          a feed is declared wrongly: a defect of the code, found at import
 ├── UsageError             somebody named something that does not exist
+│   ├── NoSuchIssue        an issue that there is not, or no longer
 │   └── Overtaken          what a person looked at is no longer so; look again
 ├── DeliveryError          one delivery cannot be processed; the others go on
 │   ├── UnplaceableFile    a landed file that belongs to no delivery
@@ -29,6 +30,10 @@ class ContractError(ClaimsLakehouseError, ValueError):
 
 class UsageError(ClaimsLakehouseError):
     """Somebody named a feed, delivery or option that does not exist."""
+
+
+class NoSuchIssue(UsageError):
+    """An issue that there is not, or no longer: a row that says otherwise has other issues."""
 
 
 class Overtaken(UsageError):

@@ -104,6 +104,27 @@ def append_lines(target: Path, lines: Iterable[Any]) -> None:
         sync(target.parent)
 
 
+def parsed_line(line: bytes) -> dict[str, Any]:
+    """The object of a JSON line; ValueError where it is none. What is no character becomes a question mark."""
+    found = json.loads(line.decode())
+    if b"\\ud" in line.lower():  # half of a pair, as a terminal of another encoding gives: no file or table takes it
+        found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
+    if not isinstance(found, dict):
+        raise ValueError("no object")  # noqa: TRY004 - it is the line that is wrong
+    return found
+
+
+@contextmanager
+def turn_at(folder: Path) -> Iterator[None]:
+    """Hold a folder for a moment: who looks at what is in it before they write sees what others wrote before."""
+    handle = os.open(make_folder(folder), os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def sync(path: Path) -> None:
     """Have a file's content, or a folder's names, reach the disk."""
     handle = os.open(path, os.O_RDONLY)

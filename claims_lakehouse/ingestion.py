@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from claims_lakehouse.errors import ClaimsLakehouseError
-from claims_lakehouse.files import sweep
+from claims_lakehouse.files import make_folder, sweep
 from claims_lakehouse.report import COUNTS, cell, out, plain, print_rows, progress, short
 from claims_lakehouse.settings import Settings, catch_up_from, small_areas
 
@@ -36,7 +36,10 @@ def ingest_due(settings: Settings, *, decided_only: bool = False) -> bool:
     from claims_lakehouse.serving.publish import is_published
 
     sweep(settings.home)
-    outlook = look(settings, decided_only=decided_only)
+    if decided_only:
+        settings = settings.without_landing()
+        make_folder(settings.landing)
+    outlook = look(settings)
     failed = [str(file) for file in outlook.unplaceable]
     areas = read_areas(small_areas())
     is_behind = not is_published(settings, outlook.changes) or is_edition_behind(settings, areas=areas)

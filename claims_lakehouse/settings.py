@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,10 @@ class Settings:
         if settings.home.exists() and not settings.home.is_dir():
             raise UsageError(f"The lakehouse's home {settings.home} is not a folder.")
         return settings
+
+    def without_landing(self) -> Settings:
+        """The same lakehouse, with an empty folder for landing: what was taken up stays, whatever lies there now."""
+        return replace(self, landing=self.home / "no-landing")
 
     @property
     def warehouse(self) -> Path:

@@ -11,7 +11,9 @@ import duckdb
 
 from claims_lakehouse.contracts import FEEDS, feed_named
 from claims_lakehouse.errors import DeliveryError
+from claims_lakehouse.history.issue_acts import SeenIssue
 from claims_lakehouse.history.stage import bring_up_to_date, look, take_up, verify
+from claims_lakehouse.landing.decisions import Content
 from claims_lakehouse.serving.publish import publish
 from claims_lakehouse.settings import Settings
 
@@ -128,6 +130,15 @@ class Lakehouse:
         tables["issue"] = "SELECT * FROM issue ORDER BY ALL"
         tables["delivery"] = "SELECT * EXCLUDE (loaded_at, run_id) FROM delivery ORDER BY ALL"
         return {name: self.rows(sql) for name, sql in tables.items()}
+
+    def seen_issues(self, where: str = "true") -> list[SeenIssue]:
+        """Published issues, as somebody who decides about them has seen them."""
+        rows = self.rows(
+            "SELECT issue_id, feed, delivery, row_number, rule, column_name, value, issue.status, fingerprint, corrections"
+            f" FROM issue JOIN internal.ledger USING (feed, delivery) WHERE {where} ORDER BY feed, delivery, row_number,"
+            " issue_id"
+        )
+        return [SeenIssue(*row[:8], Content(*row[8:])) for row in rows]
 
     def dicts(self, sql: str) -> list[dict[str, Any]]:
         with duckdb.connect(str(self.settings.published), read_only=True) as con:

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 Severity = Literal["error", "warning"]
+#: What of a delivery a rule looks at: one field, several of the row, all rows of the delivery that name the record.
+Scope = Literal["field", "row", "record"]
 
 
 @dataclass(frozen=True)
 class Rule:
     """What can be wrong with a row or a file.
 
-    `message` is for a person; `{column}` and `{expected}` in it are filled in. `source` says where the rule comes from.
+    `message` is for a person; `{column}` and `{expected}` in it are filled in. `source` says where the rule comes from,
+    `reads` what it looks at: what a person decides about a finding binds to that.
     """
 
     name: str
@@ -24,6 +27,7 @@ class Rule:
     message: str
     live: bool = False
     source: str = "the feed's contract"
+    reads: Scope = "field"
 
 
 MALFORMED_ROW = Rule(
@@ -60,12 +64,14 @@ SERVICE_AFTER_CLAIM = Rule(
     "error",
     "The date of service lies after the claim's date.",
     source="the contract of claims: nobody bills before the visit",
+    reads="row",
 )
 SWAPPED_IDS = Rule(
     "swapped_ids",
     "error",
     "The claim's number stands where the patient's belongs, and the other way round.",
     source="seen in deliveries; docs/decisions/0006",
+    reads="row",
 )
 SEQUENCE_IN_FUTURE = Rule(
     "sequence_in_future",
@@ -79,12 +85,14 @@ DUPLICATE_ROW = Rule(
     "warning",
     "The row says again what row {expected} of this delivery says.",
     source="the order of history: one row of a delivery says it once",
+    reads="record",
 )
 CONFLICTING_ROW = Rule(
     "conflicting_row",
     "error",
     "Row {expected} of this delivery says otherwise of the same record at the same time.",
     source="the order of history: one row of a delivery stands",
+    reads="record",
 )
 UNEXPECTED_COLUMN = Rule(
     "unexpected_column", "warning", "The file has a column that the contract does not know; kept in raw only."
@@ -95,6 +103,7 @@ SAME_SEQUENCE = Rule(
     "An earlier delivery says otherwise of the same record at the same time; the later one holds.",
     live=True,
     source="the order of history: the later delivery wins",
+    reads="row",
 )
 UNKNOWN_PATIENT = Rule(
     "unknown_patient",
@@ -135,3 +144,8 @@ RULES: tuple[Rule, ...] = (
     UNKNOWN_PATIENT,
     UNKNOWN_PROVIDER,
 )
+
+
+def reads_of(rule: str) -> Scope:
+    """What a rule looks at, by its name; one that is not in the table looks at a field."""
+    return next((known.reads for known in RULES if known.name == rule), "field")

@@ -56,7 +56,7 @@ class ExchangedRows:
         """Rows in the order of their numbers, with the corrections in effect; no text is null.
 
         Their columns: those of the raw file that a contract knows, SAID and LANDED_MALFORMED. Where no correction is in
-        effect, SAID begins what decisions bind to (landing.decisions.row_bindings).
+        effect, SAID begins what decisions bind to (landing.decisions.bindings).
         UnreadableFile where the raw file is damaged.
         """
         columns = [ROW_NUMBER, *self._names, MALFORMED, MALFORMED_REASON]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from claims_lakehouse.desk.reading import INDEX, Reading
-from claims_lakehouse.errors import UsageError
+from claims_lakehouse.errors import NoSuchIssue, UsageError
 from claims_lakehouse.history.issue_acts import SeenIssue
+from claims_lakehouse.landing.decisions import Content
 
 PAGE_ROWS = 50
 #: How lists can be sorted, in words, and by what.
@@ -46,7 +49,10 @@ class Filters:
 
 @dataclass(frozen=True)
 class Issue:
-    """An issue as it is published, and the content of the delivery in which it was found."""
+    """An issue as it is published, the content of the delivery in which it was found, and since when that is here.
+
+    `taken_up` says how much of the delivery's decisions the publication knows, in bytes of their file.
+    """
 
     issue_id: str
     feed: str
@@ -65,15 +71,28 @@ class Issue:
     waived_why: str | None
     waived_until: Any
     fingerprint: str
+    corrections: str
     here_since: Any
+    taken_up: int
+
+    @property
+    def content(self) -> Content:
+        """The content of the delivery in which it was found."""
+        return Content(self.fingerprint, self.corrections)
 
     @property
     def seen(self) -> SeenIssue:
         """What acts need to know of it."""
         return SeenIssue(
             self.issue_id, self.feed, self.delivery, self.row_number, self.rule, self.column_name, self.value,
-            self.status, self.fingerprint,
+            self.status, self.content, self.taken_up,
         )  # fmt: skip
+
+    @property
+    def token(self) -> str:
+        """What tells it from another issue at the same place: where this differs, somebody looked at something else."""
+        said = json.dumps([self.issue_id, self.value, self.record_key, self.fingerprint])
+        return sha256(said.encode()).hexdigest()[:24]
 
 
 _COLUMNS = ", ".join(Issue.__dataclass_fields__)
@@ -114,10 +133,12 @@ def all_issues(reading: Reading, filters: Filters) -> list[Issue]:
 
 
 def issue_named(reading: Reading, issue_id: str) -> Issue:
-    """The issue of that id, or of the one id that begins so; UsageError where there is none, or more than one."""
+    """The issue of that id, or of the one id that begins so; NoSuchIssue where there is none, UsageError where more."""
     found = reading.ask(f"{_ISSUES} WHERE starts_with(issue_id, $id) LIMIT 2", {"id": issue_id or "-"})
-    if len(found) != 1:
-        raise UsageError(f"There is {'no issue' if not found else 'more than one issue'} '{issue_id[:40]}'.")
+    if not found:
+        raise NoSuchIssue(f"There is no issue '{issue_id[:40]}'.")
+    if len(found) > 1:
+        raise UsageError(f"There is more than one issue '{issue_id[:40]}'.")
     return Issue(*found[0])
 
 

@@ -82,9 +82,12 @@ class Reading:
         con.execute(
             """
             CREATE TABLE memory.main.content AS
-            SELECT feed, delivery, ledger.fingerprint, received_at, ledger.status AS delivery_status, error,
-                   min(happened_at) FILTER (delivery_log.fingerprint = ledger.fingerprint) AS here_since
-            FROM internal.ledger AS ledger LEFT JOIN delivery_log USING (feed, delivery) GROUP BY ALL
+            SELECT feed, delivery, ledger.fingerprint, ledger.corrections, received_at,
+                   min(happened_at) FILTER (delivery_log.fingerprint = ledger.fingerprint) AS here_since,
+                   coalesce(any_value(decided.size), 0) AS taken_up
+            FROM internal.ledger AS ledger
+            LEFT JOIN delivery_log USING (feed, delivery) LEFT JOIN internal.decided AS decided USING (feed, delivery)
+            GROUP BY ALL
             """
         )
         for name in _LISTED:

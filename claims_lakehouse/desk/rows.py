@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import polars as pl
 
 from claims_lakehouse.contracts import Feed
-from claims_lakehouse.landing.corrections import read_overlay
+from claims_lakehouse.landing.corrections import Overlay, read_overlay
 from claims_lakehouse.landing.header import MALFORMED, MALFORMED_REASON, ROW_NUMBER
 from claims_lakehouse.landing.journal import Journal
 from claims_lakehouse.landing.raw import damaged
@@ -40,7 +41,10 @@ class SentRow(NamedTuple):
 def sent_rows(
     settings: Settings, feed: Feed, delivery: str, fingerprint: str, row_number: int, around: int = 0
 ) -> list[SentRow]:
-    """A row of one content of a delivery, and as many on either side of it; UnreadableFile where raw cannot be read."""
+    """A row of one content of a delivery, and as many on either side of it, with the corrections that are in effect.
+
+    UnreadableFile where raw cannot be read.
+    """
     raw = settings.raw(feed.name, delivery, fingerprint)
     try:
         found = (
@@ -52,10 +56,16 @@ def sent_rows(
     except (pl.exceptions.PolarsError, OSError):
         raise damaged(raw) from None
     state = Journal(settings, feed.name, delivery).state()
-    overlay = read_overlay(settings, feed.name, delivery, state.laid_over(fingerprint) if state else "")
+    overlay = _overlay(settings, feed.name, delivery, state.laid_over(fingerprint) if state else "")
     rows = []
     for record in found.iter_rows(named=True):
         number, malformed, reason = (record.pop(name) for name in (ROW_NUMBER, MALFORMED, MALFORMED_REASON))
         texts = {name: text or "" for name, text in record.items()}
         rows.append(SentRow(number, texts, dict(overlay.texts.get(number, {})), malformed, reason))
     return rows
+
+
+@lru_cache(maxsize=4)
+def _overlay(settings: Settings, feed: str, delivery: str, laid: str) -> Overlay:
+    """Corrections never change, and those over a hundred thousand rows are not read for every page."""
+    return read_overlay(settings, feed, delivery, laid)

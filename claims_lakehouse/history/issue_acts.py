@@ -6,22 +6,26 @@ An act is a line in the delivery's file of decisions; the next publication makes
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import NamedTuple
 
 from claims_lakehouse.contracts import feed_named
-from claims_lakehouse.errors import UsageError
+from claims_lakehouse.errors import Overtaken, UnreadableFile, UsageError
+from claims_lakehouse.files import turn_at
 from claims_lakehouse.history.acts import require_reason
 from claims_lakehouse.history.decided import holding, last_word
-from claims_lakehouse.landing.decisions import Act, Decision, read_decisions, row_bindings, write_decisions
+from claims_lakehouse.landing.decisions import Act, Content, Decision, bindings, read_decisions, write_decisions
+from claims_lakehouse.landing.journal import Journal
 from claims_lakehouse.settings import Settings
 
 
 class SeenIssue(NamedTuple):
     """An issue as a person saw it published.
 
-    `fingerprint` is the content in which it was found; `status` the published one.
+    `content` is that in which it was found; `status` is the published one, which knows of the decisions in the first
+    `taken_up` bytes of their file.
     """
 
     issue_id: str
@@ -32,11 +36,12 @@ class SeenIssue(NamedTuple):
     column_name: str | None
     value: str | None
     status: str
-    fingerprint: str
+    content: Content
+    taken_up: int = 0
 
 
 class Stand(NamedTuple):
-    """How an issue stands with everything that was decided until now, published or not, and by which decision."""
+    """How an issue stands with everything that was decided until now; `by` is the last word that is not published."""
 
     status: str
     by: Decision | None
@@ -74,15 +79,19 @@ def stands(settings: Settings, issues: Sequence[SeenIssue], today: date | None =
     """How issues stand, each in its place: what was decided counts here at once, for readers once it is published."""
     today = today or _today()
     found: dict[str, Stand] = {}
-    for (feed, delivery, fingerprint), some in _by_content(issues):
+    for (feed, delivery, content), some in _by_content(issues):
         ids = {issue.issue_id for issue in some}
-        decisions = [one for one in read_decisions(settings, feed, delivery) if one.issue_id in ids]
-        holds = holding(settings, feed, delivery, fingerprint, decisions)
+        newer = read_decisions(settings, feed, delivery, after=min(issue.taken_up for issue in some))
+        decisions = [one for one in newer if one.issue_id in ids]
+        try:
+            holds = holding(settings, feed, delivery, content, decisions)
+        except UnreadableFile:
+            holds = [False] * len(decisions)
         last = last_word(one for one, held in zip(decisions, holds, strict=True) if held)
         for issue in some:
             word, status = last.get((issue.issue_id, issue.value)), issue.status
-            if status in ("open", "waived"):
-                is_waived = word is not None and word.act == "waived" and (word.until is None or word.until >= today)
+            if word is not None and status in ("open", "waived"):
+                is_waived = word.act == "waived" and (word.until is None or word.until >= today)
                 status = "waived" if is_waived else "open"
             found[issue.issue_id] = Stand(status, word)
     return [found[issue.issue_id] for issue in issues]
@@ -97,26 +106,49 @@ def _decide(
     who: str,
     until: date | None = None,
 ) -> None:
+    """Write an act down, a delivery at a time; what somebody decided a moment ago is not decided again."""
     require_reason(why)
+    with ExitStack() as turns:
+        for feed, delivery in sorted({(issue.feed, issue.delivery) for issue in issues}):
+            turns.enter_context(turn_at(settings.delivery_folder(feed, delivery)))
+            state = Journal(settings, feed, delivery).state()
+            if state is None or state.content is None:
+                raise Overtaken(f"{feed} {delivery} is no longer kept: nothing can be decided about it.")
+        now = stands(settings, issues)
+        for issue, stand in zip(issues, now, strict=True):
+            if stand.status not in allowed:
+                place = f"{issue.feed} {issue.delivery}" + (f", row {issue.row_number}" if issue.row_number else "")
+                raise UsageError(
+                    f"The issue {issue.rule} of {place} is {stand.status}; expected {' or '.join(allowed)}."
+                )
+        before = {issue.issue_id: stand.status for issue, stand in zip(issues, now, strict=True)}
+        again = {
+            issue.issue_id
+            for issue, stand in zip(issues, now, strict=True)
+            if stand.by and (stand.by.act, stand.by.who, stand.by.why, stand.by.until) == (act, who, why.strip(), until)
+        }
+        _write(settings, [issue for issue in issues if issue.issue_id not in again], before, act, why, who, until)
+
+
+def _write(
+    settings: Settings,
+    issues: Sequence[SeenIssue],
+    before: dict[str, str],
+    act: Act,
+    why: str,
+    who: str,
+    until: date | None,
+) -> None:
     now = datetime.now(UTC).replace(tzinfo=None)
-    before = {issue.issue_id: stand.status for issue, stand in zip(issues, stands(settings, issues), strict=True)}
-    for issue in issues:
-        if before[issue.issue_id] not in allowed:
-            place = f"{issue.feed} {issue.delivery}" + (f", row {issue.row_number}" if issue.row_number else "")
-            raise UsageError(
-                f"The issue {issue.rule} of {place} is {before[issue.issue_id]}; expected {' or '.join(allowed)}."
-            )
     written: dict[tuple[str, str], list[Decision]] = {}
-    for (feed, delivery, fingerprint), some in _by_content(issues):
-        rows = {issue.row_number for issue in some if issue.row_number is not None}
-        raw = settings.raw(feed, delivery, fingerprint)
-        said = row_bindings(raw, feed_named(feed), rows) if rows else {}
+    for (feed, delivery, content), some in _by_content(issues):
+        about = {(issue.rule, issue.row_number) for issue in some}
+        bound = bindings(settings, feed_named(feed), delivery, content, about)
         written.setdefault((feed, delivery), []).extend(
             Decision(
                 at=now, act=act, who=who, why=why.strip(), issue_id=issue.issue_id, row_number=issue.row_number,
                 rule=issue.rule, column_name=issue.column_name, value=issue.value,
-                bound_to=fingerprint if issue.row_number is None else said[issue.row_number],
-                before=before[issue.issue_id], until=until,
+                bound_to=bound[issue.rule, issue.row_number], before=before[issue.issue_id], until=until,
             )
             for issue in some
         )  # fmt: skip
@@ -124,13 +156,13 @@ def _decide(
         write_decisions(settings, feed, delivery, decisions)
 
 
-def _by_content(issues: Sequence[SeenIssue]) -> Iterator[tuple[tuple[str, str, str], list[SeenIssue]]]:
-    """Issues by the content in which they were found: feed, delivery, fingerprint."""
+def _by_content(issues: Sequence[SeenIssue]) -> Iterator[tuple[tuple[str, str, Content], list[SeenIssue]]]:
+    """Issues by the content in which they were found: feed, delivery, content."""
 
-    def content(issue: SeenIssue) -> tuple[str, str, str]:
-        return issue.feed, issue.delivery, issue.fingerprint
+    def place(issue: SeenIssue) -> tuple[str, str, Content]:
+        return issue.feed, issue.delivery, issue.content
 
-    for key, some in groupby(sorted(issues, key=content), key=content):
+    for key, some in groupby(sorted(issues, key=place), key=place):
         yield key, list(some)
 
 

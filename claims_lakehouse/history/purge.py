@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from claims_lakehouse.contracts import Feed, feed_named
 from claims_lakehouse.errors import DeliveryError, UnreadableFile, UsageError
-from claims_lakehouse.files import write_json
+from claims_lakehouse.files import turn_at, write_json
 from claims_lakehouse.history.acts import require_reason
 from claims_lakehouse.history.rebuild import complete_swap, rebuild_in_turn, sweep_staging
 from claims_lakehouse.history.standing import verify_content
@@ -93,6 +93,8 @@ def complete_purge(settings: Settings) -> None:
             journal.append("purged", fingerprint=untaken, detail="what lay in landing", **act)
         counts = stone.counts if stone else _counts(settings, feed, delivery, state, last)
         journal.append("purged", fingerprint=last or untaken, counts=counts, **act)
+    with turn_at(journal.path.parent):  # whoever decides about it now is before this, or sees that it is purged
+        settings.decisions(feed.name, delivery).unlink(missing_ok=True)
     for lies in landing_entries(settings.landing, feed, delivery):
         _remove(lies)
     for kept in settings.delivery_folder(feed.name, delivery).iterdir():
@@ -100,7 +102,6 @@ def complete_purge(settings: Settings) -> None:
             _remove(kept)
     for stage in ("validated", "issues"):
         _remove(settings.home / stage / feed.name / delivery)
-    settings.decisions(feed.name, delivery).unlink(missing_ok=True)
     for left in settings.published.parent.glob(".*.tmp"):
         _remove(left)
     shutil.rmtree(settings.temporary, ignore_errors=True)

@@ -11,7 +11,7 @@ from claims_lakehouse.history.ledger import read_changes, read_ledger, write_fai
 from claims_lakehouse.history.plan import Pending, is_behind, plan_deliveries
 from claims_lakehouse.history.recovery import sound_warehouse
 from claims_lakehouse.history.standing import Standing, bring, verify_content
-from claims_lakehouse.landing.discovery import Discovered, discover
+from claims_lakehouse.landing.discovery import discover
 from claims_lakehouse.landing.journal import DeliveryState, Journal, journaled_deliveries
 from claims_lakehouse.landing.stage import Landing, fingerprints, land_delivery
 from claims_lakehouse.settings import Settings
@@ -36,12 +36,9 @@ class Outlook(NamedTuple):
     changes: str
 
 
-def look(settings: Settings, *, decided_only: bool = False) -> Outlook:
-    """Look at the landing folder, the journals and the ledger; what is seen for the first time is written down.
-
-    `decided_only` leaves the landing folder aside: due is what the warehouse does not hold of the journals.
-    """
-    found = Discovered([], []) if decided_only else discover(settings.landing)
+def look(settings: Settings) -> Outlook:
+    """Look at the landing folder, the journals and the ledger; what is seen for the first time is written down."""
+    found = discover(settings.landing)
     known = fingerprints(settings)
     landed: dict[tuple[str, str], str | None] = {}
     states: dict[tuple[str, str], DeliveryState] = {}

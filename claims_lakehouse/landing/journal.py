@@ -7,7 +7,6 @@ is committed, so that a rebuild never knows less than the warehouse did.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from claims_lakehouse.files import append_lines
+from claims_lakehouse.files import append_lines, parsed_line
 from claims_lakehouse.landing.received import received_at
 from claims_lakehouse.settings import Settings
 
@@ -277,7 +276,7 @@ def _journals(settings: Settings, feed: str) -> Iterator[tuple[str, str, os.stat
 def _parsed(line: bytes) -> Event | None:
     """The event of a line; what a newer version wrote into it besides is passed over."""
     try:
-        record = json.loads(line.decode())
+        record = parsed_line(line)
         for name in ("at", "received_at"):
             if name in record:
                 record[name] = datetime.fromisoformat(record[name])

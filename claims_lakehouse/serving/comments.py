@@ -91,7 +91,7 @@ _OF = {
         "waived_until": "The last day of that, UTC; NULL where it has none.",
     },
     "issue_log": {
-        "issue_id": "The issue that it was done about.",
+        "issue_id": "The issue that it was done about; NULL for a corrected field that no issue is about.",
         "delivery": "Key of the delivery that the issue is about.",
         "row_number": "The record of the delivery, counted from 1; NULL where it is the whole file.",
         "rule": "The rule that is broken.",

@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS internal.waiver (
     waived_by VARCHAR NOT NULL, waived_why VARCHAR NOT NULL, waived_until DATE
 );
 CREATE TABLE IF NOT EXISTS internal.decided (
-    feed VARCHAR NOT NULL, delivery VARCHAR NOT NULL, size BIGINT NOT NULL, fingerprint VARCHAR
+    feed VARCHAR NOT NULL, delivery VARCHAR NOT NULL, size BIGINT NOT NULL, fingerprint VARCHAR, corrections VARCHAR
 );
 CREATE TABLE IF NOT EXISTS internal.change (warehouse VARCHAR NOT NULL, n BIGINT NOT NULL, views VARCHAR);
 INSERT INTO internal.change SELECT CAST(uuid() AS VARCHAR), 0, NULL WHERE NOT EXISTS (FROM internal.change);

@@ -23,7 +23,7 @@ from claims_lakehouse.desk.spreadsheet import guarded, read_sheet, restored, wri
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.history import acts
 from claims_lakehouse.history.purge import purge
-from claims_lakehouse.landing.decisions import row_bindings
+from claims_lakehouse.landing.decisions import Content, bindings
 from claims_lakehouse_tests.builders import Lakehouse, claim, csv_text, patient
 
 DAY, LATER = "2024-02-01", "2024-03-01"
@@ -102,9 +102,10 @@ def test_each_row_that_has_an_issue_is_written_once_with_what_is_wrong_with_it(l
 
 def test_a_reference_says_what_the_row_said_as_decisions_bind_to_it(lake: Lakehouse) -> None:
     [content] = [row[0] for row in lake.rows("SELECT fingerprint FROM delivery WHERE delivery = ?", DAY)]
-    bound = row_bindings(lake.settings.raw("patients", DAY, content), PATIENTS, [2, 3, 4])
+    about = [("bad_zipcode", row) for row in (2, 3, 4)]
+    bound = bindings(lake.settings, PATIENTS, DAY, Content(content, ""), about)
     found = [row["lakehouse_row"] for row in rows_of(exported(lake)) if row["lakehouse_row"].startswith(DAY)]
-    assert found == [f"{DAY}/{row}/{said[:12]}" for row, said in bound.items()]
+    assert found == [f"{DAY}/{row}/{said[:12]}" for (_, row), said in bound.items()]
 
 
 def test_messages_are_those_of_the_open_issues_that_are_exported_each_with_its_column(lake: Lakehouse) -> None:

@@ -17,6 +17,8 @@ import duckdb
 import pytest
 
 import claims_lakehouse
+from claims_lakehouse.contracts import PATIENTS
+from claims_lakehouse.history import acts
 from claims_lakehouse_tests import oracle
 from claims_lakehouse_tests.builders import FLEXION, REPOSITORY, Lakehouse, claim, csv_text, patient, provider
 
@@ -441,3 +443,21 @@ def test_the_desk_is_not_opened_to_others_without_a_sign_in(tmp_path: Path, host
     assert said.status == 2
     assert "nobody has to sign in. Set CLAIMS_DESK_SIGN_IN" in " ".join(said.err.split())
     assert "Verification desk at" not in said.err
+
+
+def test_what_was_decided_is_carried_out_and_what_has_landed_since_is_left_alone(tmp_path: Path) -> None:
+    lakehouse = Lakehouse(tmp_path)
+    lakehouse.land("patients", "2024-02-01", [patient(), patient(patient_id="2000U", state="Conneticut")])
+    lakehouse.ingest()
+    changes = {2: {"state": "Connecticut"}}
+    acts.correct(lakehouse.settings, PATIENTS, "2024-02-01", changes, because="asked", who="ann")
+    lakehouse.land("patients", "2024-02-01", "half a fi")
+    lakehouse.land("patients", "2024-03-01", [patient(patient_id="3000U")])
+    said = claims("ingest", "--decided", home=lakehouse.settings.home, landing=lakehouse.settings.landing)
+    assert said.status == 0, said.err
+    assert lakehouse.rows("SELECT patient_id, state FROM patient ORDER BY 1") == [
+        ("1000U", "Arkansas"), ("2000U", "Connecticut")
+    ]  # fmt: skip
+    assert lakehouse.rows("SELECT delivery, error FROM delivery") == [("2024-02-01", None)]
+    assert claims("ingest", home=lakehouse.settings.home, landing=lakehouse.settings.landing).status == 1
+    assert lakehouse.rows("SELECT count(*) FROM patient") == [(3,)]

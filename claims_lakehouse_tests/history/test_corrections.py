@@ -152,7 +152,7 @@ def test_what_a_correction_settled_stays_settled_by_it(lakehouse: Lakehouse) -> 
         (3, {"city": "x"}, "has no row 3; it has rows 1 to 2"),
         (0, {"city": "x"}, "has no row 0"),
         (1, {"town": "x"}, "no column 'town'; it has patient_id"),
-        (1, {}, "column=value"),
+        (1, {}, "found nothing"),
     ],
 )
 def test_a_correction_of_what_is_not_there_is_refused_and_nothing_is_written(

@@ -29,13 +29,7 @@ STEPS = st.one_of(
 
 
 def seen(lakehouse: Lakehouse) -> list[SeenIssue]:
-    return [
-        SeenIssue(*row)
-        for row in lakehouse.rows(
-            "SELECT issue_id, feed, delivery, row_number, rule, column_name, value, issue.status, fingerprint"
-            " FROM issue JOIN delivery USING (feed, delivery) WHERE rule = 'unknown_state' ORDER BY row_number"
-        )
-    ]
+    return lakehouse.seen_issues("rule = 'unknown_state'")
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])

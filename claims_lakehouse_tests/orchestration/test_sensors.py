@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from claims_lakehouse.history.issue_acts import SeenIssue, waive
+from claims_lakehouse.history.issue_acts import waive
 from claims_lakehouse.history.tick import Start
 from claims_lakehouse.landing.fingerprint import Fingerprints
 from claims_lakehouse.orchestration import sensors
@@ -367,11 +367,7 @@ def test_what_a_person_decided_is_published_too(graph: Graph, publication: Ticks
 def test_what_a_person_decided_about_an_issue_is_published_once(graph: Graph, publication: Ticks) -> None:
     apply_one(graph, "2024-02-01", zipcode="x")
     carry_out(graph, publication.tick())
-    [row] = graph.lakehouse.rows(
-        "SELECT issue_id, feed, delivery, row_number, rule, column_name, value, issue.status, fingerprint"
-        " FROM issue JOIN delivery USING (feed, delivery)"
-    )
-    waive(graph.lakehouse.settings, [SeenIssue(*row)], because="as agreed", who="ann")
+    waive(graph.lakehouse.settings, graph.lakehouse.seen_issues(), because="as agreed", who="ann")
     carry_out(graph, publication.tick())
     assert graph.lakehouse.rows("SELECT status, waived_by FROM issue") == [("waived", "ann")]
     assert started(publication.tick()) == []

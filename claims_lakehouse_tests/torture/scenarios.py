@@ -16,7 +16,6 @@ from claims_lakehouse.contracts import CLAIMS, Feed
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.files import sweep
 from claims_lakehouse.history import acts, issue_acts
-from claims_lakehouse.history.issue_acts import SeenIssue
 from claims_lakehouse.history.purge import purge
 from claims_lakehouse.history.rebuild import rebuild
 from claims_lakehouse.landing.journal import Journal
@@ -122,15 +121,7 @@ def correct(lakehouse: Lakehouse) -> None:
 def waive(lakehouse: Lakehouse) -> None:
     """Waive what is open of a delivery's issues, as far as that is not on record."""
     feed, delivery = _target(lakehouse)
-    seen = [
-        SeenIssue(*row)
-        for row in lakehouse.rows(
-            "SELECT issue_id, feed, delivery, row_number, rule, column_name, value, issue.status, fingerprint"
-            " FROM issue JOIN delivery USING (feed, delivery) WHERE feed = $1 AND delivery = $2 ORDER BY issue_id",
-            feed.name,
-            delivery,
-        )
-    ]
+    seen = lakehouse.seen_issues(f"feed = '{feed.name}' AND delivery = '{delivery}'")
     now = issue_acts.stands(lakehouse.settings, seen)
     still_open = [issue for issue, stand in zip(seen, now, strict=True) if stand.status == "open"]
     issue_acts.waive(lakehouse.settings, still_open, **_DECIDED)

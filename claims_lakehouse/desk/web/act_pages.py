@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated, Literal
+from re import fullmatch
+from typing import Annotated, Literal, NamedTuple
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, Response
@@ -12,15 +13,18 @@ from starlette.datastructures import FormData
 
 from claims_lakehouse.contracts import feed_named
 from claims_lakehouse.desk.form import problems
-from claims_lakehouse.desk.issues import Issue, issue_named
-from claims_lakehouse.desk.kinds import apply_suggestions, count_same_kind, same_kind, suggested_texts
+from claims_lakehouse.desk.issues import Issue
+from claims_lakehouse.desk.kinds import Kind, apply_suggestions, kind_of, same_kind, suggested_texts
 from claims_lakehouse.desk.rows import sent_rows
 from claims_lakehouse.desk.web.desk import Desk, address, desk_of, see_other
-from claims_lakehouse.desk.web.issue_pages import issue_page
+from claims_lakehouse.desk.web.issue_pages import find_issue, issue_page
 from claims_lakehouse.desk.web.people import Person
 from claims_lakehouse.desk.web.security import needs
 from claims_lakehouse.errors import Overtaken, UsageError
 from claims_lakehouse.history import acts, issue_acts
+from claims_lakehouse.history.issue_acts import SeenIssue
+from claims_lakehouse.landing.decisions import Content
+from claims_lakehouse.landing.journal import Journal
 
 router = APIRouter(default_response_class=HTMLResponse)
 
@@ -39,77 +43,102 @@ async def form(request: Request) -> FormData:
 Fields = Annotated[FormData, Depends(form)]
 
 
+class Looked(NamedTuple):
+    """What a form says of what the person looked at, so that no act is about something else.
+
+    Attributes:
+        seen: The content in which the issue was found.
+        delivery: Its delivery, as `<feed>/<delivery>`.
+        token: What tells the issue from another at its place.
+        scope: Whether the act is about it alone, or all of its kind.
+        kind: What tells those of its kind from others.
+    """
+
+    seen: str
+    delivery: str
+    token: str
+    scope: Scope
+    kind: str
+
+
+def looked(
+    seen: Annotated[str, Form()],
+    delivery: Annotated[str, Form()],
+    token: Annotated[str, Form()],
+    scope: Annotated[Scope, Form()] = "one",
+    kind: Annotated[str, Form()] = "",
+) -> Looked:
+    """What a form says of what the person looked at."""
+    return Looked(seen, delivery, token, scope, kind)
+
+
+Seen = Annotated[Looked, Depends(looked)]
+
+
 @router.post("/issues/{issue_id}/check")
-def check(request: Request, issue_id: str, fields: Fields, _: Steward) -> HTMLResponse:
+def check(request: Request, issue_id: str, fields: Fields, at: Seen, _: Steward) -> HTMLResponse:
     """What verification says of the row as it is typed; saves nothing."""
     desk = desk_of(request)
-    issue = issue_named(desk.reading, issue_id)
-    feed, texts = feed_named(issue.feed), _typed(fields, "field")
-    received = _received(desk, issue)
+    issue = find_issue(desk, issue_id, at.seen, at.delivery)
+    feed, texts = feed_named(issue.feed), _typed(fields)
     return desk.page(
         request,
         "_problems.html",
         feed=feed,
-        problems=problems(feed, texts, issue.delivery, received),
-        changed=[name for name, text in texts.items() if text != _typed(fields, "was").get(name, "")],
+        problems=problems(feed, texts, issue.delivery, _received(desk, issue)),
+        changed=list(_changed(texts, _looked_at(desk, issue, fields))),
     )
 
 
 @router.post("/issues/{issue_id}/correct")
-def correct(request: Request, issue_id: str, fields: Fields, person: Steward) -> Response:
-    """Lay what was typed over the row, as far as it differs from what the row says."""
+def correct(request: Request, issue_id: str, fields: Fields, at: Seen, person: Steward) -> Response:
+    """Lay what was typed over the row, as far as it differs from what the row said when the form was opened."""
     desk = desk_of(request)
-    issue = issue_named(desk.reading, issue_id)
-    texts, was = _typed(fields, "field"), _typed(fields, "was")
-    changed = {name: text for name, text in texts.items() if text != was.get(name, "")}
-    if issue.row_number is None or not changed:
-        told = "Nothing was changed" if issue.row_number else "This is about the whole file"
-        return issue_page(request, desk, issue, error=f"{told}: there is nothing to save.", typed=texts, status=400)
+    issue = find_issue(desk, issue_id, at.seen, at.delivery)
+    texts = _typed(fields)
+    changed: dict[str, str] = {}
     try:
+        was = _looked_at(desk, issue, fields)
+        changed = _changed(texts, was)
         acts.correct(
-            desk.settings, feed_named(issue.feed), issue.delivery, {issue.row_number: changed},
-            because=str(fields.get("because", "")), who=person.name, seen=str(fields.get("seen", "")),
-            expected={issue.row_number: {name: was.get(name, "") for name in changed}},
+            desk.settings, feed_named(issue.feed), issue.delivery, {issue.row_number or 0: changed},
+            because=str(fields.get("because", "")), who=person.name, seen=at.seen,
+            expected={issue.row_number or 0: {name: was[name] for name in changed}},
         )  # fmt: skip
     except UsageError as error:
         status = 409 if isinstance(error, Overtaken) else 400
-        return issue_page(request, desk, issue, error=str(error), typed=texts, status=status)
+        return issue_page(request, desk, issue, error=str(error), changed=changed or None, status=status)
     desk.acted()
     return _back(request, issue, "corrected")
 
 
 @router.get("/issues/{issue_id}/apply")
-def preview_suggestion(request: Request, issue_id: str, _: Steward) -> HTMLResponse:
+def preview_suggestion(
+    request: Request, issue_id: str, _: Steward, content: str = "", delivery: str = ""
+) -> HTMLResponse:
     """What would change if the suggestion were applied: to this row, and to every row of the same kind."""
     desk = desk_of(request)
     reading = desk.reading
-    issue = issue_named(reading, issue_id)
+    issue = find_issue(desk, issue_id, content, delivery)
     suggested_texts(issue)
-    deliveries = count_same_kind(reading, issue)
+    kind = Kind({issue.delivery: 1}, "") if content else kind_of(reading, issue)
     changes = []
-    for one in same_kind(reading, issue, limit=_SHOWN):
+    for one in [issue] if content else same_kind(reading, issue, limit=_SHOWN):
         [row] = sent_rows(desk.settings, feed_named(one.feed), one.delivery, one.fingerprint, one.row_number or 0)
         changes.append((one, row.effective, suggested_texts(one)))
-    return desk.page(
-        request, "apply.html", issue=issue, alike=sum(deliveries.values()), changes=changes, deliveries=deliveries
-    )
+    return desk.page(request, "apply.html", issue=issue, kind=kind, changes=changes)
 
 
 @router.post("/issues/{issue_id}/apply")
-def apply_suggestion(
-    request: Request,
-    issue_id: str,
-    person: Steward,
-    because: Because = "",
-    scope: Annotated[Scope, Form()] = "one",
-    count: Annotated[int, Form()] = 1,
-) -> Response:
-    """Apply the suggestion to one row, or to as many as the preview spoke of."""
+def apply_suggestion(request: Request, issue_id: str, at: Seen, person: Steward, because: Because = "") -> Response:
+    """Apply the suggestion to one row, or to those that the preview spoke of."""
     desk = desk_of(request)
-    issue = issue_named(desk.reading, issue_id)
-    meant = _meant(desk, issue, scope, count)
-    apply_suggestions(desk.settings, meant, because=because, who=person.name)
+    issue, meant = _meant(desk, issue_id, at)
+    made = apply_suggestions(desk.settings, meant, because=because, who=person.name)
     desk.acted()
+    refused = [one for one in made if one.refused]
+    if refused:
+        return desk.page(request, "applied.html", 409, issue=issue, made=made, is_any=len(refused) < len(made))
     return _back(request, issue, "applied")
 
 
@@ -117,40 +146,40 @@ def apply_suggestion(
 def waive(
     request: Request,
     issue_id: str,
+    at: Seen,
     person: Steward,
     because: Because = "",
     until: Annotated[str, Form()] = "",
-    scope: Annotated[Scope, Form()] = "one",
-    count: Annotated[int, Form()] = 1,
 ) -> Response:
-    """Accept the issue as it is, or every one of the same kind."""
+    """Accept the issue as it is, or every one of the same kind that is open."""
     desk = desk_of(request)
-    issue = issue_named(desk.reading, issue_id)
+    issue, meant = _meant(desk, issue_id, at)
+    if until and not fullmatch(r"\d{4}-\d\d-\d\d", until):
+        raise UsageError(f"The last day of a waiver: found '{until[:20]}'; expected YYYY-MM-DD.")
     try:
         last = date.fromisoformat(until) if until else None
     except ValueError:
-        raise UsageError(f"The last day of a waiver: found '{until[:20]}'; expected YYYY-MM-DD.") from None
-    meant = [one.seen for one in _meant(desk, issue, scope, count)]
-    issue_acts.waive(desk.settings, meant, because=because, who=person.name, until=last)
+        raise UsageError(f"The last day of a waiver: found '{until}'; expected a day that there is.") from None
+    issue_acts.waive(desk.settings, _standing(desk, meant, at, "open"), because=because, who=person.name, until=last)
     desk.acted()
     return _back(request, issue, "waived")
 
 
 @router.post("/issues/{issue_id}/reopen")
-def reopen(request: Request, issue_id: str, person: Steward, because: Because = "") -> Response:
-    """Take the issue's waiver back."""
+def reopen(request: Request, issue_id: str, at: Seen, person: Steward, because: Because = "") -> Response:
+    """Take the issue's waiver back, or those of every one of the same kind."""
     desk = desk_of(request)
-    issue = issue_named(desk.reading, issue_id)
-    issue_acts.reopen(desk.settings, [issue.seen], because=because, who=person.name)
+    issue, meant = _meant(desk, issue_id, at, status="waived")
+    issue_acts.reopen(desk.settings, _standing(desk, meant, at, "waived"), because=because, who=person.name)
     desk.acted()
     return _back(request, issue, "reopened")
 
 
 @router.post("/issues/{issue_id}/comment")
-def comment(request: Request, issue_id: str, person: Steward, because: Because = "") -> Response:
+def comment(request: Request, issue_id: str, at: Seen, person: Steward, because: Because = "") -> Response:
     """Say something about the issue."""
     desk = desk_of(request)
-    issue = issue_named(desk.reading, issue_id)
+    issue, _ = _meant(desk, issue_id, at._replace(scope="one"))
     issue_acts.comment(desk.settings, [issue.seen], text=because, who=person.name)
     desk.acted()
     return _back(request, issue, "commented")
@@ -160,36 +189,65 @@ def comment(request: Request, issue_id: str, person: Steward, because: Because =
 def withdraw(
     request: Request,
     issue_id: str,
+    at: Seen,
     person: Steward,
     correction: Annotated[str, Form()] = "",
     because: Because = "",
 ) -> Response:
     """Take a correction of the issue's row back: all of it, whatever other rows it lies over."""
     desk = desk_of(request)
-    issue = issue_named(desk.reading, issue_id)
+    issue = find_issue(desk, issue_id, at.seen, at.delivery)
     feed = feed_named(issue.feed)
     acts.withdraw(desk.settings, feed, issue.delivery, correction, because=because, who=person.name)
     desk.acted()
     return _back(request, issue, "withdrawn")
 
 
-def _meant(desk: Desk, issue: Issue, scope: Scope, count: int) -> Sequence[Issue]:
-    """The issues that an act is about; Overtaken where there are others than the person was told of."""
-    if scope == "one":
-        return [issue]
-    alike = same_kind(desk.reading, issue)
-    if len(alike) != count:
-        raise Overtaken(f"There are {len(alike):,} issues of this kind by now, not {count:,}; look again.")
-    return alike
+def _meant(desk: Desk, issue_id: str, at: Looked, status: str = "open") -> tuple[Issue, Sequence[Issue]]:
+    """The issue, and those that an act is about; Overtaken where a person looked at others."""
+    issue = find_issue(desk, issue_id, at.seen, at.delivery)
+    if issue.token != at.token:
+        raise Overtaken("The row says otherwise than when you looked at it; look again.")
+    if at.scope == "one":
+        return issue, [issue]
+    if kind_of(desk.reading, issue, status=status).token != at.kind:
+        raise Overtaken("There are other issues of this kind by now than when you looked; look again.")
+    return issue, same_kind(desk.reading, issue, status=status)
 
 
-def _typed(fields: FormData, kind: str) -> dict[str, str]:
-    """What a form says of each column: of its fields `field.<column>`, or `was.<column>`."""
+def _standing(desk: Desk, meant: Sequence[Issue], at: Looked, status: str) -> list[SeenIssue]:
+    """Of all of a kind those that stand so: what somebody decided a moment ago about one of them is left alone."""
+    seen = [issue.seen for issue in meant]
+    if at.scope == "one":
+        return seen
+    now = issue_acts.stands(desk.settings, seen)
+    return [issue for issue, stand in zip(seen, now, strict=True) if stand.status == status]
+
+
+def _typed(fields: FormData) -> dict[str, str]:
+    """What a form says of each column."""
+    return {name.removeprefix("field."): str(text) for name, text in fields.items() if name.startswith("field.")}
+
+
+def _looked_at(desk: Desk, issue: Issue, fields: FormData) -> dict[str, str]:
+    """What the row said when the form was opened; Overtaken where the delivery says otherwise altogether by now."""
+    if str(fields.get("seen", "")) != issue.fingerprint:
+        raise Overtaken(f"{issue.feed} {issue.delivery} was replaced by other content since you looked; look again.")
+    laid, row = str(fields.get("laid", "")), issue.row_number or 0
+    events = Journal(desk.settings, issue.feed, issue.delivery).events()
+    made = {event.corrections for event in events if event.event == "corrected"}
+    content = Content(issue.fingerprint, laid)
+    if not made.issuperset(laid.split(",") if laid else ()):
+        raise Overtaken("The row says otherwise than when you looked at it; look again.")
+    return acts.effective_texts(desk.settings, feed_named(issue.feed), issue.delivery, content, [row]).get(row, {})
+
+
+def _changed(texts: dict[str, str], was: dict[str, str]) -> dict[str, str]:
+    """What was typed over what the row said; a form sends every line end as it likes."""
     return {
-        name.removeprefix(f"{kind}."): str(text).replace("\r\n", "\n")
-        for name, text in fields.items()
-        if name.startswith(f"{kind}.")
-    }
+        name: text for name, text in texts.items()
+        if name in was and text.splitlines() != was[name].splitlines()
+    }  # fmt: skip
 
 
 def _received(desk: Desk, issue: Issue) -> datetime:
@@ -201,4 +259,5 @@ def _received(desk: Desk, issue: Issue) -> datetime:
 
 
 def _back(request: Request, issue: Issue, saved: str) -> Response:
-    return see_other(address(f"/issues/{issue.issue_id}", saved=saved), request)
+    held = {} if issue.here_since else {"content": issue.fingerprint, "delivery": f"{issue.feed}/{issue.delivery}"}
+    return see_other(address(f"/issues/{issue.issue_id}", held, saved=saved), request)

@@ -8,17 +8,19 @@ from importlib.resources import files
 from pathlib import Path
 from threading import Event, Thread
 
+import duckdb
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 
 from claims_lakehouse.desk.web import act_pages, delivery_pages, exchange_pages, issue_pages, overview_pages
 from claims_lakehouse.desk.web.carrier import Carrier
 from claims_lakehouse.desk.web.desk import HERE, Desk, desk_of
 from claims_lakehouse.desk.web.guard import Guard
 from claims_lakehouse.desk.web.security import protect
-from claims_lakehouse.errors import ClaimsLakehouseError, Overtaken, UsageError
+from claims_lakehouse.errors import ClaimsLakehouseError, NoSuchIssue, Overtaken, UsageError
 from claims_lakehouse.settings import Settings
 
 #: After how many seconds a desk that nobody uses looks for a newer publication.
@@ -55,6 +57,7 @@ def create_app(settings: Settings, guard: Guard, carrier: Carrier | None = None)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     app.add_exception_handler(ClaimsLakehouseError, _tell)
     app.add_exception_handler(RequestValidationError, _tell_invalid)
+    app.add_exception_handler(HTTPException, _tell_unknown)
     protect(app, guard)
     return app
 
@@ -65,7 +68,7 @@ def _keep_up(desk: Desk, ended: Event) -> None:
     An old publication that is held open stays on the disk: it may have what was purged since.
     """
     while True:
-        with suppress(UsageError):
+        with suppress(ClaimsLakehouseError, duckdb.Error):
             _ = desk.reading
         if ended.wait(_LOOK_AGAIN):
             return
@@ -73,12 +76,28 @@ def _keep_up(desk: Desk, ended: Event) -> None:
 
 def _tell(request: Request, error: Exception) -> HTMLResponse:
     """Say what went wrong, on a page that leads back."""
+    if isinstance(error, NoSuchIssue):
+        told = f"{error} It may have been there: where a row says otherwise than before, it has other issues."
+        return _page(request, 404, "There is no such issue", told)
     status = 409 if isinstance(error, Overtaken) else 400 if isinstance(error, UsageError) else 500
-    return desk_of(request).page(request, "message.html", status, message=str(error))
+    return _page(
+        request, status, "That was not done" if request.method == "POST" else "That cannot be shown", str(error)
+    )
 
 
 def _tell_invalid(request: Request, error: Exception) -> HTMLResponse:
     """Say which field of a request is not as expected; never what it said."""
     assert isinstance(error, RequestValidationError)
     fields = ", ".join(sorted({str(one["loc"][-1]) for one in error.errors()}))
-    return desk_of(request).page(request, "message.html", 400, message=f"The request is not as expected: {fields}.")
+    return _page(request, 400, "That cannot be shown", f"The request is not as expected: {fields}.")
+
+
+def _tell_unknown(request: Request, error: Exception) -> HTMLResponse:
+    """Say that there is no such page."""
+    assert isinstance(error, HTTPException)
+    return _page(request, error.status_code, "There is no such page", "The address leads nowhere.")
+
+
+def _page(request: Request, status: int, title: str, message: str) -> HTMLResponse:
+    is_act = request.method == "POST"
+    return desk_of(request).page(request, "message.html", status, title=title, message=message, is_act=is_act)

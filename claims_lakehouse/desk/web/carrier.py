@@ -12,6 +12,9 @@ from typing import NamedTuple
 
 from claims_lakehouse.settings import Settings
 
+#: After how many seconds what did not come to its end is tried again.
+TRY_AGAIN = 60.0
+
 
 class Carrying(NamedTuple):
     """How it stands with carrying out: whether a process is at it, and why the last one did not come to its end."""
@@ -21,7 +24,7 @@ class Carrying(NamedTuple):
 
 
 class Carrier:
-    """Runs `claims ingest --decided` when it is woken; wakes that come meanwhile are one more run."""
+    """Runs `claims ingest --decided` when woken, and again while that fails; wakes that come meanwhile are one run."""
 
     def __init__(self, settings: Settings, command: Sequence[str] | None = None) -> None:
         self._environment = os.environ | {
@@ -32,6 +35,7 @@ class Carrier:
         self._woken, self._closed = Event(), False
         self._process: subprocess.Popen[bytes] | None = None
         self._failure: str | None = None
+        self._is_busy = False
         self._thread = Thread(target=self._work, name="carrier", daemon=True)
 
     def start(self) -> None:
@@ -46,7 +50,7 @@ class Carrier:
     @property
     def state(self) -> Carrying:
         """How it stands."""
-        return Carrying(self._woken.is_set() or self._process is not None, self._failure)
+        return Carrying(self._woken.is_set() or self._is_busy, self._failure)
 
     def close(self) -> None:
         """End; a process that is at it is asked to end too: whoever comes next completes its work."""
@@ -57,7 +61,18 @@ class Carrier:
         self._thread.join(timeout=10)
 
     def _work(self) -> None:
-        while self._woken.wait() and not self._closed:
+        while True:
+            self._woken.wait(TRY_AGAIN if self._failure else None)
+            if self._closed:
+                return
+            self._woken.clear()
+            self._is_busy = True
+            self._failure = self._carried_out()
+            self._is_busy = False
+
+    def _carried_out(self) -> str | None:
+        """Do what was asked for; why that did not come to its end, if it did not."""
+        try:
             self._process = subprocess.Popen(
                 self._command,
                 env=self._environment,
@@ -65,8 +80,9 @@ class Carrier:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
             )
-            self._woken.clear()
             told = self._process.communicate()[1].decode(errors="replace")
-            status, self._process = self._process.returncode, None
-            lines = [line for line in told.splitlines() if line.startswith(("claims:", "failed:"))]
-            self._failure = None if status == 0 else (lines or [f"It ended with status {status}."])[-1]
+        except OSError as error:
+            return f"No process could be started: {error.strerror}."
+        status = self._process.returncode
+        lines = [line for line in told.splitlines() if line.startswith(("claims:", "failed:"))]
+        return None if status == 0 else (lines or [f"It ended with status {status}."])[-1]

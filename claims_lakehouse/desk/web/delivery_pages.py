@@ -8,13 +8,17 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, Response
 
 from claims_lakehouse.contracts import feed_named
+from claims_lakehouse.desk.held import held_back
 from claims_lakehouse.desk.pending import is_pending
-from claims_lakehouse.desk.web.desk import address, desk_of, see_other
+from claims_lakehouse.desk.web.desk import Page, address, desk_of, see_other
 from claims_lakehouse.desk.web.people import Person
 from claims_lakehouse.desk.web.security import needs
 from claims_lakehouse.errors import DeliveryError, UsageError
 from claims_lakehouse.history import acts
+from claims_lakehouse.history.issue_acts import stands
 from claims_lakehouse.history.preview import Act, preview
+from claims_lakehouse.landing.discovery import check_delivery_key
+from claims_lakehouse.landing.journal import Journal
 
 router = APIRouter(default_response_class=HTMLResponse)
 
@@ -31,9 +35,9 @@ _ROWS = 100
 
 
 @router.get("/deliveries")
-def show_deliveries(request: Request, feed: str = "", status: str = "", page: int = 1) -> HTMLResponse:
+def show_deliveries(request: Request, feed: str = "", status: str = "", page: Page = 1) -> HTMLResponse:
     """The ledger, what was received last first."""
-    desk, page = desk_of(request), max(1, page)
+    desk = desk_of(request)
     where = " AND ".join(f"{name} = ${name}" for name, given in (("feed", feed), ("status", status)) if given)
     values = {name: given for name, given in (("feed", feed), ("status", status)) if given}
     deliveries = desk.reading.records(
@@ -63,9 +67,15 @@ def show_delivery(request: Request, feed: str, delivery: str, saved: str = "") -
         " GROUP BY ALL ORDER BY severity, rule, status",
         known,
     )
+    held = held_back(desk.settings, feed, delivery)
+    standing = []
+    if held:
+        standing = stands(desk.settings, [issue.seen for issue in held.issues])
     return desk.page(
         request,
         "delivery.html",
+        held=held,
+        standing=standing,
         ledger=ledger[0],
         log=log,
         rules=rules,
@@ -80,7 +90,7 @@ def show_standing(request: Request, feed: str, delivery: str) -> Response:
     """Nothing as long as acts about the delivery are not published; then the page is to be loaded again."""
     desk = desk_of(request)
     reading = desk.reading
-    if is_pending(reading, desk.settings, feed, delivery) or reading.is_stale:
+    if is_pending(reading, desk.settings, feed_named(feed).name, check_delivery_key(delivery)) or reading.is_stale:
         return Response(status_code=204)
     return Response(status_code=200, headers={"HX-Refresh": "true"})
 
@@ -90,13 +100,21 @@ def show_act(request: Request, feed: str, delivery: str, act: Act, _: Engineer) 
     """What an act would change, before anybody does it."""
     desk = desk_of(request)
     outcome, problem = None, ""
+    state = Journal(desk.settings, feed_named(feed).name, check_delivery_key(delivery)).state()
     try:
         with desk.reading.cursor() as cursor:
             outcome = preview(cursor, desk.settings, feed_named(feed), delivery, act)
     except DeliveryError as error:
         problem = str(error)
     return desk.page(
-        request, "delivery_act.html", feed=feed, delivery=delivery, act=act, outcome=outcome, problem=problem
+        request,
+        "delivery_act.html",
+        feed=feed,
+        delivery=delivery,
+        act=act,
+        outcome=outcome,
+        problem=problem,
+        seen=(state.content or "") if state else "",
     )
 
 
@@ -107,10 +125,11 @@ def do_act(
     delivery: str,
     act: Act,
     person: Engineer,
+    seen: Annotated[str, Form()],
     because: Annotated[str, Form()] = "",
 ) -> Response:
     """Release, retract or reinstate a delivery."""
     desk = desk_of(request)
-    _ACTS[act](desk.settings, feed_named(feed), delivery, because=because, who=person.name)
+    _ACTS[act](desk.settings, feed_named(feed), delivery, because=because, who=person.name, seen=seen)
     desk.acted()
     return see_other(address(f"/deliveries/{feed}/{delivery}", saved=act), request)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
-from fastapi import Request
+from fastapi import Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
@@ -22,6 +22,8 @@ from claims_lakehouse.desk.web.veil import Veil
 from claims_lakehouse.settings import Settings, dagster_url
 
 HERE = Path(__file__).parent
+#: The number of a page in an address.
+Page = Annotated[int, Query(ge=1, le=10**9)]
 
 
 class Desk:

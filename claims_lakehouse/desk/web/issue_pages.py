@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, Response
 
 from claims_lakehouse.contracts import RULES, feed_named
+from claims_lakehouse.desk.held import held_back
 from claims_lakehouse.desk.issues import (
     ORDERS,
     SEVERITIES,
@@ -19,13 +21,15 @@ from claims_lakehouse.desk.issues import (
     issues_of_row,
     list_issues,
 )
-from claims_lakehouse.desk.kinds import count_same_kind
+from claims_lakehouse.desk.kinds import kind_of
 from claims_lakehouse.desk.pending import is_pending
 from claims_lakehouse.desk.rows import SentRow, sent_rows
-from claims_lakehouse.desk.web.desk import Desk, desk_of, listing, see_other
+from claims_lakehouse.desk.web.desk import Desk, Page, address, desk_of, listing, see_other
 from claims_lakehouse.desk.web.sign_in import Refused
-from claims_lakehouse.errors import DeliveryError, UsageError
+from claims_lakehouse.errors import DeliveryError, NoSuchIssue, UsageError
 from claims_lakehouse.history.issue_acts import stands
+from claims_lakehouse.landing.discovery import check_delivery_key
+from claims_lakehouse.landing.journal import Journal
 from claims_lakehouse.serving.trace import trace, trace_row
 
 router = APIRouter(default_response_class=HTMLResponse)
@@ -43,7 +47,7 @@ def show_issues(
     severity: str = "",
     status: str = "open",
     order: str = "place",
-    page: int = 1,
+    page: Page = 1,
     search: str = "",
 ) -> HTMLResponse:
     """One page of issues; `search` is the name under which the session remembers a text and a key."""
@@ -104,10 +108,23 @@ def search_issues(
 
 
 @router.get("/issues/{issue_id}")
-def show_issue(request: Request, issue_id: str, saved: str = "") -> HTMLResponse:
-    """One issue: the row as sent, what is wrong with it, and what can be done."""
+def show_issue(request: Request, issue_id: str, saved: str = "", content: str = "", delivery: str = "") -> HTMLResponse:
+    """One issue: the row as sent, what is wrong with it, and what can be done.
+
+    `content` and `delivery` name what the issue was found in where that is held, and so in no publication yet.
+    """
     desk = desk_of(request)
-    return issue_page(request, desk, issue_named(desk.reading, issue_id), saved=saved)
+    return issue_page(request, desk, find_issue(desk, issue_id, content, delivery), saved=saved)
+
+
+def find_issue(desk: Desk, issue_id: str, content: str = "", delivery: str = "") -> Issue:
+    """An issue of what is published, or of the held content of a delivery (`<feed>/<delivery>`); NoSuchIssue."""
+    feed, _, key = delivery.partition("/")
+    if content and key:
+        held = held_back(desk.settings, feed_named(feed).name, check_delivery_key(key), issue_id=issue_id)
+        if held and held.fingerprint == content and held.issues:
+            return held.issues[0]
+    return issue_named(desk.reading, issue_id)
 
 
 def issue_page(
@@ -117,10 +134,10 @@ def issue_page(
     *,
     saved: str = "",
     error: str = "",
-    typed: dict[str, str] | None = None,
+    changed: dict[str, str] | None = None,
     status: int = 200,
 ) -> HTMLResponse:
-    """The page of an issue, with what was typed and why it could not be saved, where that is so."""
+    """The page of an issue, with what was changed in the form and why it could not be saved, where that is so."""
     reading, feed = desk.reading, feed_named(issue.feed)
     rows: list[SentRow] = []
     missing = ""
@@ -130,21 +147,24 @@ def issue_page(
         except DeliveryError as damaged:
             missing = str(damaged)
     row = next((one for one in rows if one.row_number == issue.row_number), None)
-    [ledger] = reading.records(
-        "SELECT ledger.*, here_since FROM internal.ledger AS ledger JOIN memory.main.content USING (feed, delivery)"
-        " WHERE feed = $feed AND delivery = $delivery",
-        {"feed": issue.feed, "delivery": issue.delivery},
-    )
+    place = {"feed": issue.feed, "delivery": issue.delivery}
+    [ledger] = reading.records("SELECT * FROM internal.ledger WHERE feed = $feed AND delivery = $delivery", place)
     log = reading.records("SELECT * FROM issue_log WHERE issue_id = $id ORDER BY happened_at", {"id": issue.issue_id})
     corrections = reading.records(
         "SELECT correction_id, list(column_name ORDER BY column_name) AS columns, any_value(who) AS who,"
         " any_value(why) AS why, any_value(corrected_at) AS corrected_at FROM correction"
         " WHERE feed = $feed AND delivery = $delivery AND fingerprint = $fingerprint AND row_number = $row"
         " AND withdrawn_at IS NULL GROUP BY correction_id ORDER BY corrected_at",
-        {"feed": issue.feed, "delivery": issue.delivery, "fingerprint": issue.fingerprint, "row": issue.row_number},
+        {**place, "fingerprint": issue.fingerprint, "row": issue.row_number},
     )
+    state = Journal(desk.settings, issue.feed, issue.delivery).state()
     others = issues_of_row(reading, issue.feed, issue.delivery, issue.row_number)
     [stand] = stands(desk.settings, [issue.seen])
+    is_published = issue.fingerprint == ledger["fingerprint"]
+    is_latest = state is not None and state.content == issue.fingerprint
+    kind = None
+    if is_published and is_latest and stand.status in ("open", "waived"):
+        kind = kind_of(reading, issue, status=stand.status)
     return desk.page(
         request,
         "issue.html",
@@ -158,38 +178,50 @@ def issue_page(
         missing=missing,
         ledger=ledger,
         log=log,
-        others=[one for one in others if one.issue_id != issue.issue_id],
-        alike=sum(count_same_kind(reading, issue).values()) if stand.status == "open" else 0,
+        others=[one for one in others if one.issue_id != issue.issue_id and one.fingerprint == issue.fingerprint],
+        kind=kind,
+        is_published=is_published,
+        is_latest=is_latest,
+        laid=state.laid_over(issue.fingerprint) if state else "",
         pending=is_pending(reading, desk.settings, issue.feed, issue.delivery),
         saved=saved,
         error=error,
-        typed=typed or (row.effective if row else {}),
+        changed=changed,
+        typed={**(row.effective if row else {}), **(changed or {})},
         corrections=corrections,
     )
 
 
 @router.get("/issues/{issue_id}/standing")
-def show_standing(request: Request, issue_id: str) -> Response:
-    """Nothing as long as acts about the issue's delivery are not published; then the page is to be loaded again."""
+def show_standing(request: Request, issue_id: str, delivery: str = "") -> Response:
+    """Nothing as long as acts about the issue's delivery are not published; then the page is to be loaded again.
+
+    Where the issue is gone by that, the row saying otherwise now, the delivery's page tells so.
+    """
     desk = desk_of(request)
     reading = desk.reading
-    issue = issue_named(reading, issue_id)
-    if is_pending(reading, desk.settings, issue.feed, issue.delivery) or reading.is_stale:
+    feed, _, key = delivery.partition("/")
+    if is_pending(reading, desk.settings, feed_named(feed).name, check_delivery_key(key)) or reading.is_stale:
         return Response(status_code=204)
+    try:
+        issue_named(reading, issue_id)
+    except NoSuchIssue:
+        if held_back(desk.settings, feed, key) is None:
+            return Response(status_code=200, headers={"HX-Redirect": address(f"/deliveries/{delivery}", saved="gone")})
     return Response(status_code=200, headers={"HX-Refresh": "true"})
 
 
 @router.get("/issues/{issue_id}/record")
-def show_record(request: Request, issue_id: str) -> HTMLResponse:
+def show_record(request: Request, issue_id: str, content: str = "", delivery: str = "") -> HTMLResponse:
     """What is known of the issue's record, and in which file and line its row stands: loaded after the page."""
     desk = desk_of(request)
     reading = desk.reading
-    issue = issue_named(reading, issue_id)
+    issue = find_issue(desk, issue_id, content, delivery)
     feed = feed_named(issue.feed)
+    place = known = None
     with reading.cursor() as cursor:
-        place = trace_row(cursor, desk.settings, feed, issue.delivery, issue.row_number) if issue.row_number else None
-        try:
+        if issue.row_number and not content:
+            place = trace_row(cursor, desk.settings, feed, issue.delivery, issue.row_number)
+        with suppress(UsageError):
             known = trace(cursor, desk.settings, feed, issue.record_key) if issue.record_key else None
-        except UsageError:
-            known = None
     return desk.page(request, "_record.html", issue=issue, feed=feed, place=place, known=known)

@@ -7,15 +7,16 @@ from secrets import token_urlsafe
 from threading import Lock
 from typing import Any
 
-#: How many things are remembered of all sessions together; the oldest go first.
-ROOM = 500
+#: How many things of one kind are remembered of all sessions together; the oldest go first. Files are large.
+ROOM = {"Filters": 500}
+FEW = 4
 
 
 class Memory:
     """Things by random names, each for one session alone; gone when the desk ends."""
 
-    def __init__(self, room: int = ROOM) -> None:
-        self._room, self._lock = room, Lock()
+    def __init__(self) -> None:
+        self._lock = Lock()
         self._kept: OrderedDict[tuple[str, str], Any] = OrderedDict()
 
     def keep(self, session: str, thing: Any) -> str:
@@ -23,8 +24,9 @@ class Memory:
         name = token_urlsafe(9)
         with self._lock:
             self._kept[session, name] = thing
-            while len(self._kept) > self._room:
-                self._kept.popitem(last=False)
+            alike = [key for key, kept in self._kept.items() if type(kept) is type(thing)]
+            for key in alike[: -ROOM.get(type(thing).__name__, FEW)]:
+                del self._kept[key]
         return name
 
     def recall(self, session: str, name: str, kind: type[Any]) -> Any:

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from claims_lakehouse.desk.overview import overview
 from claims_lakehouse.desk.web import charts
-from claims_lakehouse.desk.web.desk import desk_of, utc_now
+from claims_lakehouse.desk.web.desk import Page, desk_of, utc_now
 
 router = APIRouter(default_response_class=HTMLResponse)
 
@@ -38,24 +38,23 @@ def show_state(request: Request) -> HTMLResponse:
 
 
 @router.get("/acts")
-def show_acts(request: Request, page: int = 1) -> HTMLResponse:
+def show_acts(request: Request, page: Page = 1) -> HTMLResponse:
     """The record of acts, the last first."""
-    desk, page = desk_of(request), max(1, page)
+    desk = desk_of(request)
     acts = desk.reading.records(_RECORD, {"rows": _ACTS + 1, "skip": (page - 1) * _ACTS})
     return desk.page(request, "acts.html", acts=acts[:_ACTS], at=page, is_last=len(acts) <= _ACTS)
 
 
 _RECORD = """
 SELECT * FROM (
-    SELECT happened_at, who, event, feed, delivery, row_number, rule, column_name, issue_id, before, after, why,
-           waived_until, 'issue' AS about
+    SELECT happened_at, who, event, feed, delivery, row_number, any_value(rule) AS rule, column_name,
+           any_value(issue_id) AS issue_id, before, after, why, waived_until, 'issue' AS about
     FROM issue_log
+    GROUP BY happened_at, who, event, feed, delivery, row_number, column_name, before, after, why, waived_until,
+             CASE WHEN event NOT IN ('corrected', 'withdrawn') THEN issue_id END
     UNION ALL
     SELECT happened_at, who, event, feed, delivery, NULL, NULL, NULL, NULL, before, after, why, NULL, 'delivery'
     FROM delivery_log WHERE who IS NOT NULL AND event NOT IN ('corrected', 'withdrawn')
-    UNION ALL
-    SELECT happened_at, who, event, feed, delivery, NULL, NULL, NULL, NULL, NULL, detail, why, NULL, 'rows'
-    FROM delivery_log WHERE who IS NOT NULL AND event IN ('corrected', 'withdrawn')
 )
 ORDER BY happened_at DESC, feed, delivery, row_number, event LIMIT $rows OFFSET $skip
 """

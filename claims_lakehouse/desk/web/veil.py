@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import polars as pl
+
 from claims_lakehouse.contracts import feed_named
 from claims_lakehouse.desk.web.people import Person
 
@@ -15,8 +17,8 @@ MASK = "•••"
 class Veil(NamedTuple):
     """Masks what a person may not see; stewards and engineers see everything.
 
-    What tells of a person follows from the contract: every column that identifies something, and every text that is no
-    column's (a line that could not be split, a key, a reason).
+    What may be seen follows from the contract: a column that tells nothing of a person, and in it only what is of the
+    column's format. Where a line slipped by a field, a name stands among the amounts.
     """
 
     person: Person
@@ -30,7 +32,7 @@ class Veil(NamedTuple):
         """A column's value as the person may see it; empty for nothing."""
         if value is None or value == "":
             return ""
-        return MASK if self.is_up and _tells(feed, column) else str(value)
+        return MASK if self.is_up and _tells(feed, column, str(value)) else str(value)
 
     def text(self, value: object) -> str:
         """A text that may tell of a person, whatever it is."""
@@ -38,11 +40,19 @@ class Veil(NamedTuple):
             return ""
         return MASK if self.is_up else str(value)
 
+    def column(self, feed: str, name: str | None) -> str:
+        """A column's name; one that no contract knows may be anything, a patient's line among it."""
+        is_known = name is None or any(one.name == name for one in feed_named(feed).columns)
+        return (name or "") if is_known else self.text(name)
+
     def row(self, feed: str, texts: Mapping[str, str]) -> dict[str, str]:
         """A row's texts by column."""
         return {name: self.value(feed, name, text) for name, text in texts.items()}
 
 
-def _tells(feed: str, column: str | None) -> bool:
-    known = {one.name: one.identifies for one in feed_named(feed).columns}
-    return known.get(column or "", "unknown") != "nothing"
+def _tells(feed: str, column: str | None, value: str) -> bool:
+    known = next((one for one in feed_named(feed).columns if one.name == column), None)
+    if known is None or known.identifies != "nothing" or known.form.rule is None:
+        return True
+    text = pl.select(pl.lit(value).str.strip_chars().alias("text")).select(known.form.parse(pl.col("text")))
+    return text.item() is None

@@ -47,14 +47,16 @@ SELECT correction_id, feed, delivery, fingerprint, row_number, column_name, valu
        corrected_at, withdrawn_at
 FROM internal.correction;
 
--- One row is one thing that a person did about an issue: waived, reopened, commented, corrected, withdrawn.
+-- One row is one thing that a person did about an issue: waived, reopened, commented, corrected, withdrawn. A field that was
+-- corrected is there once for each issue that it is about, and once without where no issue is.
 CREATE OR REPLACE VIEW issue_log AS
 WITH corrected AS (
-    SELECT issue_id, feed, delivery, row_number, rule, correction.* EXCLUDE (feed, delivery, row_number)
-    FROM internal.finding AS finding
-    JOIN internal.ledger USING (feed, delivery)
-    JOIN internal.correction AS correction USING (feed, delivery, fingerprint, row_number)
-    WHERE correction.column_name = finding.column_name OR finding.corrected_by = correction.correction_id
+    SELECT finding.issue_id, finding.rule, correction.*
+    FROM internal.correction AS correction
+    LEFT JOIN (SELECT finding.*, fingerprint FROM internal.finding JOIN internal.ledger USING (feed, delivery)) AS finding
+        ON finding.feed = correction.feed AND finding.delivery = correction.delivery
+        AND finding.fingerprint = correction.fingerprint AND finding.row_number = correction.row_number
+        AND (finding.column_name = correction.column_name OR finding.corrected_by = correction.correction_id)
 )
 SELECT issue_id, feed, delivery, row_number, rule, column_name, happened_at, event, who, why, waived_until,
        before, after, holds
