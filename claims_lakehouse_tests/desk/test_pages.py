@@ -97,7 +97,7 @@ def test_a_viewer_may_do_nothing_and_a_steward_nothing_to_a_delivery(landed: Lak
     app = shared_app_of(landed.settings, tmp_path)
     viewer, steward = Visitor(app, "Vic"), Visitor(app, "Ann")
     path = issue(landed)
-    at = {"seen": "x", "delivery": f"patients/{DAY}", "token": "x"}
+    at = {"seen": "0" * 64, "delivery": f"patients/{DAY}", "token": "x"}
     forbidden = [viewer.send(f"{path}/{act}", because="x", **at).status_code for act in STEWARDS]
     forbidden += [
         viewer.get(one).status_code for one in (f"{path}/apply", "/import", f"/deliveries/patients/{DAY}/retract")
@@ -149,7 +149,7 @@ def test_no_log_line_names_a_patient(landed: Lakehouse, visitor: Visitor, caplog
     path = issue(landed)
     typed = visitor.filled(path, "correct") | {"field.zipcode": "Quillfeather", "because": "Xanthippe said so"}
     visitor.send("/issues/search", text="Zephyrine", key="77123U")
-    for act, more in (("check", {}), ("correct", {"seen": "other"}), ("correct", {"because": ""}), ("correct", {})):
+    for act, more in (("check", {}), ("correct", {"seen": "0" * 64}), ("correct", {"because": ""}), ("correct", {})):
         visitor.send(f"{path}/{act}", **typed | more)
     visitor.act(path, "waive", because="Xanthippe said so", until="Zephyrine")
     visitor.send("/issues/Zephyrine/waive", because="Zephyrine")
@@ -172,6 +172,8 @@ def test_a_correction_of_what_was_replaced_meanwhile_is_refused_and_keeps_what_w
     answer = visitor.send(path + "/correct", **typed)
     assert answer.status_code == 409
     assert "replaced by other content since you looked" in answer.text
+    assert "You had typed: state = Connecticut." in answer.text
+    assert 'value="Connecticut"' not in answer.text  # it would be saved over another patient's row
     assert not Journal(landed.settings, "patients", DAY).state().corrections  # type: ignore[union-attr]
 
 

@@ -62,7 +62,7 @@ class Looked(NamedTuple):
 
 
 def looked(
-    seen: Annotated[str, Form()],
+    seen: Annotated[str, Form(pattern="^[0-9a-f]{64}$")],
     delivery: Annotated[str, Form()],
     token: Annotated[str, Form()],
     scope: Annotated[Scope, Form()] = "one",
@@ -107,7 +107,12 @@ def correct(request: Request, issue_id: str, fields: Fields, at: Seen, person: S
         )  # fmt: skip
     except UsageError as error:
         status = 409 if isinstance(error, Overtaken) else 400
-        return issue_page(request, desk, issue, error=str(error), changed=changed or None, status=status)
+        state = Journal(desk.settings, issue.feed, issue.delivery).state()
+        is_there = state is not None and state.content == at.seen
+        return issue_page(
+            request, desk, issue, error=str(error), status=status,
+            changed=changed if is_there else None, lost=None if is_there else changed,
+        )  # fmt: skip
     desk.acted()
     return _back(request, issue, "corrected")
 
@@ -230,13 +235,11 @@ def _typed(fields: FormData) -> dict[str, str]:
 
 
 def _looked_at(desk: Desk, issue: Issue, fields: FormData) -> dict[str, str]:
-    """What the row said when the form was opened; Overtaken where the delivery says otherwise altogether by now."""
-    if str(fields.get("seen", "")) != issue.fingerprint:
-        raise Overtaken(f"{issue.feed} {issue.delivery} was replaced by other content since you looked; look again.")
+    """What the row said when the form was opened; Overtaken where nobody can have seen that."""
     laid, row = str(fields.get("laid", "")), issue.row_number or 0
     events = Journal(desk.settings, issue.feed, issue.delivery).events()
     made = {event.corrections for event in events if event.event == "corrected"}
-    content = Content(issue.fingerprint, laid)
+    content = Content(str(fields.get("seen", "")), laid)
     if not made.issuperset(laid.split(",") if laid else ()):
         raise Overtaken("The row says otherwise than when you looked at it; look again.")
     return acts.effective_texts(desk.settings, feed_named(issue.feed), issue.delivery, content, [row]).get(row, {})

@@ -135,9 +135,13 @@ def issue_page(
     saved: str = "",
     error: str = "",
     changed: dict[str, str] | None = None,
+    lost: dict[str, str] | None = None,
     status: int = 200,
 ) -> HTMLResponse:
-    """The page of an issue, with what was changed in the form and why it could not be saved, where that is so."""
+    """The page of an issue, with what was changed in the form and why it could not be saved, where that is so.
+
+    What was typed over another row than the one that stands there now is `lost`: told, and not in the form.
+    """
     reading, feed = desk.reading, feed_named(issue.feed)
     rows: list[SentRow] = []
     missing = ""
@@ -187,6 +191,7 @@ def issue_page(
         saved=saved,
         error=error,
         changed=changed,
+        lost=lost,
         typed={**(row.effective if row else {}), **(changed or {})},
         corrections=corrections,
     )
