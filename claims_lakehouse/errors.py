@@ -5,6 +5,7 @@ ClaimsLakehouseError
 ├── ContractError          a feed is declared wrongly: a defect of the code, found at import
 ├── UsageError             somebody named something that does not exist
 │   ├── NoSuchIssue        an issue that there is not, or no longer
+│   ├── NoSuchDelivery     a delivery that no publication has
 │   └── Overtaken          what a person looked at is no longer so; look again
 ├── DeliveryError          one delivery cannot be processed; the others go on
 │   ├── UnplaceableFile    a landed file that belongs to no delivery
@@ -34,6 +35,10 @@ class UsageError(ClaimsLakehouseError):
 
 class NoSuchIssue(UsageError):
     """An issue that there is not, or no longer: a row that says otherwise has other issues."""
+
+
+class NoSuchDelivery(UsageError):
+    """A delivery that no publication has."""
 
 
 class Overtaken(UsageError):

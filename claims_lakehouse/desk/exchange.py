@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any, NamedTuple, TextIO
 
 from claims_lakehouse.contracts import FEEDS, Feed, feed_named
+from claims_lakehouse.contracts.rules import MALFORMED_ROW
 from claims_lakehouse.desk.exchanged_rows import SAID, ExchangedRows, Reference
 from claims_lakehouse.desk.fixed_rows import REFERENCE, WRONG, Fixed, FixedDelivery, RefusedLine, fixed_rows
 from claims_lakehouse.desk.issues import Filters, Issue, list_issues
@@ -94,7 +95,7 @@ def feed_of(source: Source) -> Feed:
     if len(likely) != 1:
         raise UsageError(
             f"{sheet.place}: found columns of {' or '.join(likely) or 'no feed'}; expected those of one of "
-            f"{', '.join(known)}: name it with --feed."
+            f"{', '.join(known)} (on the command line --feed names it)."
         )
     return feed_named(likely[0])
 
@@ -165,6 +166,8 @@ def _told(issues: Iterable[Issue]) -> list[str]:
         if issue.status == "open":
             column = issue.column_name or ""
             told.append(issue.message if issue.message.startswith(column) else f"{column}: {issue.message}")
+            if issue.rule == MALFORMED_ROW.name:
+                told.append(f"The line: {issue.value}")
     return list(dict.fromkeys(told))
 
 

@@ -16,8 +16,9 @@ from claims_lakehouse.errors import Overtaken, UnreadableFile, UsageError
 from claims_lakehouse.files import turn_at
 from claims_lakehouse.history.acts import require_reason
 from claims_lakehouse.history.decided import holding, last_word
+from claims_lakehouse.landing.corrections import read_overlay
 from claims_lakehouse.landing.decisions import Act, Content, Decision, bindings, read_decisions, write_decisions
-from claims_lakehouse.landing.journal import Journal
+from claims_lakehouse.landing.journal import DeliveryState, Journal
 from claims_lakehouse.settings import Settings
 
 
@@ -114,6 +115,9 @@ def _decide(
             state = Journal(settings, feed, delivery).state()
             if state is None or state.content is None:
                 raise Overtaken(f"{feed} {delivery} is no longer kept: nothing can be decided about it.")
+            for issue in issues:
+                if (issue.feed, issue.delivery) == (feed, delivery):
+                    _require_as_seen(settings, state, issue)
         now = stands(settings, issues)
         for issue, stand in zip(issues, now, strict=True):
             if stand.status not in allowed:
@@ -128,6 +132,18 @@ def _decide(
             if stand.by and (stand.by.act, stand.by.who, stand.by.why, stand.by.until) == (act, who, why.strip(), until)
         }
         _write(settings, [issue for issue in issues if issue.issue_id not in again], before, act, why, who, until)
+
+
+def _require_as_seen(settings: Settings, state: DeliveryState, issue: SeenIssue) -> None:
+    """Overtaken where the delivery has other content by now, or the field was corrected since."""
+    content, row = issue.content.fingerprint, issue.row_number or 0
+    if content not in (state.content, state.standing):
+        raise Overtaken(f"{issue.feed} {issue.delivery} was replaced by other content since you looked; look again.")
+    laid = state.laid_over(content)
+    if laid != issue.content.corrections and issue.column_name:
+        now = read_overlay(settings, issue.feed, issue.delivery, laid).texts.get(row, {}).get(issue.column_name)
+        if now is not None and now != (issue.value or ""):
+            raise Overtaken(f"{issue.feed} {issue.delivery}, row {row} was corrected since you looked; look again.")
 
 
 def _write(

@@ -423,7 +423,7 @@ def test_a_file_is_named_in_errors_and_read_from_its_path(lake: Lakehouse, tmp_p
 def test_the_feed_of_a_file_is_known_by_its_columns(lake: Lakehouse) -> None:
     assert feed_of(exported(lake).encode()) == PATIENTS
     assert feed_of(b"lakehouse_row,claim_id,patient_id\n") == CLAIMS
-    with pytest.raises(UsageError, match=r"found columns of patients or providers; .* name it with --feed"):
+    with pytest.raises(UsageError, match=r"found columns of patients or providers; .* --feed names it"):
         feed_of(b"lakehouse_row,zipcode\n")
     with pytest.raises(UsageError, match="found columns of no feed"):
         feed_of(b"lakehouse_row\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from claims_lakehouse.history import issue_acts
@@ -32,7 +32,10 @@ def seen(lakehouse: Lakehouse) -> list[SeenIssue]:
     return lakehouse.seen_issues("rule = 'unknown_state'")
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example([("waive", 0), ("land", [1])], [0])  # the same value, in another row
+@example([("waive", 0), ("land", [0, 1])], [0])
+@example([("waive", 1), ("land", [1, 0])], [0, 1])
 @given(st.lists(STEPS, min_size=3, max_size=7), CONTENTS)
 def test_a_waiver_holds_where_its_row_says_what_it_said(steps: list[tuple[str, object]], first: list[int]) -> None:
     with TemporaryDirectory() as folder:

@@ -52,6 +52,7 @@ class Looked(NamedTuple):
         token: What tells the issue from another at its place.
         scope: Whether the act is about it alone, or all of its kind.
         kind: What tells those of its kind from others.
+        stood: How the issue stood, where that matters.
     """
 
     seen: str
@@ -59,6 +60,7 @@ class Looked(NamedTuple):
     token: str
     scope: Scope
     kind: str
+    stood: str = ""
 
 
 def looked(
@@ -67,9 +69,10 @@ def looked(
     token: Annotated[str, Form()],
     scope: Annotated[Scope, Form()] = "one",
     kind: Annotated[str, Form()] = "",
+    stood: Annotated[str, Form()] = "",
 ) -> Looked:
     """What a form says of what the person looked at."""
-    return Looked(seen, delivery, token, scope, kind)
+    return Looked(seen, delivery, token, scope, kind, stood)
 
 
 Seen = Annotated[Looked, Depends(looked)]
@@ -110,7 +113,7 @@ def correct(request: Request, issue_id: str, fields: Fields, at: Seen, person: S
         state = Journal(desk.settings, issue.feed, issue.delivery).state()
         is_there = state is not None and state.content == at.seen
         return issue_page(
-            request, desk, issue, error=str(error), status=status,
+            request, desk, issue, error=str(error), status=status, because=str(fields.get("because", "")),
             changed=changed if is_there else None, lost=None if is_there else changed,
         )  # fmt: skip
     desk.acted()
@@ -126,6 +129,8 @@ def preview_suggestion(
     reading = desk.reading
     issue = find_issue(desk, issue_id, content, delivery)
     suggested_texts(issue)
+    if issue.status != "open":
+        raise UsageError(f"The issue is {issue.status} already: nothing is to be applied.")
     kind = Kind({issue.delivery: 1}, "") if content else kind_of(reading, issue)
     changes = []
     for one in [issue] if content else same_kind(reading, issue, limit=_SHOWN):
@@ -165,7 +170,9 @@ def waive(
         last = date.fromisoformat(until) if until else None
     except ValueError:
         raise UsageError(f"The last day of a waiver: found '{until}'; expected a day that there is.") from None
-    issue_acts.waive(desk.settings, _standing(desk, meant, at, "open"), because=because, who=person.name, until=last)
+    issue_acts.waive(
+        desk.settings, _standing(desk, meant, at, "open", person), because=because, who=person.name, until=last
+    )
     desk.acted()
     return _back(request, issue, "waived")
 
@@ -175,7 +182,7 @@ def reopen(request: Request, issue_id: str, at: Seen, person: Steward, because: 
     """Take the issue's waiver back, or those of every one of the same kind."""
     desk = desk_of(request)
     issue, meant = _meant(desk, issue_id, at, status="waived")
-    issue_acts.reopen(desk.settings, _standing(desk, meant, at, "waived"), because=because, who=person.name)
+    issue_acts.reopen(desk.settings, _standing(desk, meant, at, "waived", person), because=because, who=person.name)
     desk.acted()
     return _back(request, issue, "reopened")
 
@@ -220,12 +227,17 @@ def _meant(desk: Desk, issue_id: str, at: Looked, status: str = "open") -> tuple
     return issue, same_kind(desk.reading, issue, status=status)
 
 
-def _standing(desk: Desk, meant: Sequence[Issue], at: Looked, status: str) -> list[SeenIssue]:
-    """Of all of a kind those that stand so: what somebody decided a moment ago about one of them is left alone."""
+def _standing(desk: Desk, meant: Sequence[Issue], at: Looked, status: str, person: Person) -> list[SeenIssue]:
+    """Of all of a kind those that stand so: what somebody decided a moment ago about one of them is left alone.
+
+    Of one alone, Overtaken where another person decided about it since.
+    """
     seen = [issue.seen for issue in meant]
-    if at.scope == "one":
-        return seen
     now = issue_acts.stands(desk.settings, seen)
+    if at.scope == "one":
+        if at.stood and now[0].status != at.stood and now[0].by and now[0].by.who != person.name:
+            raise Overtaken(f"{now[0].by.who} decided about it since you looked: it is {now[0].status}; look again.")
+        return seen
     return [issue for issue, stand in zip(seen, now, strict=True) if stand.status == status]
 
 

@@ -20,11 +20,11 @@ from claims_lakehouse.desk.web.carrier import Carrier
 from claims_lakehouse.desk.web.desk import HERE, Desk, desk_of
 from claims_lakehouse.desk.web.guard import Guard
 from claims_lakehouse.desk.web.security import protect
-from claims_lakehouse.errors import ClaimsLakehouseError, NoSuchIssue, Overtaken, UsageError
+from claims_lakehouse.errors import ClaimsLakehouseError, NoSuchDelivery, NoSuchIssue, Overtaken, UsageError
 from claims_lakehouse.settings import Settings
 
 #: After how many seconds a desk that nobody uses looks for a newer publication.
-_LOOK_AGAIN = 60.0
+_LOOK_AGAIN = 5.0
 _PAGES = (overview_pages, issue_pages, act_pages, delivery_pages, exchange_pages)
 
 
@@ -49,7 +49,9 @@ def create_app(settings: Settings, guard: Guard, carrier: Carrier | None = None)
             carrier.close()
 
     app = FastAPI(title="Verification desk", docs_url=None, redoc_url=None, openapi_url=None, lifespan=carrying)
-    app.state.desk = Desk(settings, carrier, can_sign_out=guard.sign_in.way == "oidc")
+    desk = app.state.desk = Desk(settings, carrier, can_sign_out=guard.sign_in.way == "oidc")
+    if carrier:
+        carrier.after = desk.renew
     for pages in _PAGES:
         app.include_router(pages.router)
     # htmx comes from a package that is nothing but its files; its __init__ is for a framework that we have not.
@@ -76,8 +78,13 @@ def _keep_up(desk: Desk, ended: Event) -> None:
 
 def _tell(request: Request, error: Exception) -> HTMLResponse:
     """Say what went wrong, on a page that leads back."""
+    if isinstance(error, NoSuchDelivery):
+        return _page(request, 404, "There is no such delivery", str(error))
     if isinstance(error, NoSuchIssue):
-        told = f"{error} It may have been there: where a row says otherwise than before, it has other issues."
+        told = (
+            f"{error} It may have been there: where a row says otherwise than before, or its delivery was replaced or "
+            "purged, there are other issues or none."
+        )
         return _page(request, 404, "There is no such issue", told)
     status = 409 if isinstance(error, Overtaken) else 400 if isinstance(error, UsageError) else 500
     return _page(

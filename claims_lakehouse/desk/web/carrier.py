@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Event, Thread
 from typing import NamedTuple
 
+import duckdb
+
+from claims_lakehouse.errors import ClaimsLakehouseError
 from claims_lakehouse.settings import Settings
 
 #: After how many seconds what did not come to its end is tried again.
@@ -36,6 +39,8 @@ class Carrier:
         self._process: subprocess.Popen[bytes] | None = None
         self._failure: str | None = None
         self._is_busy = False
+        #: What is done when a process came to its end: the desk looks at what is published now.
+        self.after: Callable[[], object] = lambda: None
         self._thread = Thread(target=self._work, name="carrier", daemon=True)
 
     def start(self) -> None:
@@ -68,6 +73,8 @@ class Carrier:
             self._woken.clear()
             self._is_busy = True
             self._failure = self._carried_out()
+            with suppress(ClaimsLakehouseError, duckdb.Error):
+                self.after()
             self._is_busy = False
 
     def _carried_out(self) -> str | None:

@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, Response
 
-from claims_lakehouse.contracts import feed_named
+from claims_lakehouse.contracts import FEEDS, feed_named
 from claims_lakehouse.desk.held import held_back
 from claims_lakehouse.desk.pending import is_pending
 from claims_lakehouse.desk.web.desk import Page, address, desk_of, see_other
 from claims_lakehouse.desk.web.people import Person
 from claims_lakehouse.desk.web.security import needs
-from claims_lakehouse.errors import DeliveryError, UsageError
+from claims_lakehouse.errors import DeliveryError, NoSuchDelivery
 from claims_lakehouse.history import acts
 from claims_lakehouse.history.issue_acts import stands
 from claims_lakehouse.history.preview import Act, preview
@@ -47,18 +47,21 @@ def show_deliveries(request: Request, feed: str = "", status: str = "", page: Pa
     )
     return desk.page(
         request, "deliveries.html", deliveries=deliveries[:_ROWS], feed=feed, status=status, at=page,
+        feeds=[one.name for one in FEEDS],
         is_last=len(deliveries) <= _ROWS,
     )  # fmt: skip
 
 
 @router.get("/deliveries/{feed}/{delivery}")
-def show_delivery(request: Request, feed: str, delivery: str, saved: str = "") -> HTMLResponse:
+def show_delivery(
+    request: Request, feed: str, delivery: str, saved: str = "", rule: str = "", page: Page = 1
+) -> HTMLResponse:
     """One delivery: what became of its rows, what happened to it, and what can be done."""
     desk = desk_of(request)
     reading, known = desk.reading, {"feed": feed, "delivery": delivery}
     ledger = reading.records("SELECT * FROM delivery WHERE feed = $feed AND delivery = $delivery", known)
     if not ledger:
-        raise UsageError(f"There is no delivery '{delivery[:100]}' of a feed '{feed[:100]}' in what is published.")
+        raise NoSuchDelivery(f"There is no delivery '{delivery[:100]}' of a feed '{feed[:100]}' in what is published.")
     log = reading.records(
         "SELECT * FROM delivery_log WHERE feed = $feed AND delivery = $delivery ORDER BY entry", known
     )
@@ -67,7 +70,7 @@ def show_delivery(request: Request, feed: str, delivery: str, saved: str = "") -
         " GROUP BY ALL ORDER BY severity, rule, status",
         known,
     )
-    held = held_back(desk.settings, feed, delivery)
+    held = held_back(desk.settings, feed, delivery, rule=rule, page=page)
     standing = []
     if held:
         standing = stands(desk.settings, [issue.seen for issue in held.issues])
@@ -75,6 +78,7 @@ def show_delivery(request: Request, feed: str, delivery: str, saved: str = "") -
         request,
         "delivery.html",
         held=held,
+        of_rule=rule,
         standing=standing,
         ledger=ledger[0],
         log=log,

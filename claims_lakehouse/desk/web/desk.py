@@ -52,6 +52,11 @@ class Desk:
         """How it stands with acts that are being carried out."""
         return self.carrier.state if self.carrier else Carrying()
 
+    def renew(self) -> None:
+        """See what was published last, now."""
+        _ = self.reading
+        self.readings.settle()
+
     def acted(self) -> None:
         """Have what was just decided carried out."""
         if self.carrier:

@@ -136,6 +136,7 @@ def issue_page(
     error: str = "",
     changed: dict[str, str] | None = None,
     lost: dict[str, str] | None = None,
+    because: str = "",
     status: int = 200,
 ) -> HTMLResponse:
     """The page of an issue, with what was changed in the form and why it could not be saved, where that is so.
@@ -186,12 +187,14 @@ def issue_page(
         kind=kind,
         is_published=is_published,
         is_latest=is_latest,
+        is_held=state is not None and state.is_held,
         laid=state.laid_over(issue.fingerprint) if state else "",
         pending=is_pending(reading, desk.settings, issue.feed, issue.delivery),
         saved=saved,
         error=error,
         changed=changed,
         lost=lost,
+        because=because,
         typed={**(row.effective if row else {}), **(changed or {})},
         corrections=corrections,
     )
@@ -227,6 +230,7 @@ def show_record(request: Request, issue_id: str, content: str = "", delivery: st
     with reading.cursor() as cursor:
         if issue.row_number and not content:
             place = trace_row(cursor, desk.settings, feed, issue.delivery, issue.row_number)
+        key = issue.record_key or (place.record_key if place else None)
         with suppress(UsageError):
-            known = trace(cursor, desk.settings, feed, issue.record_key) if issue.record_key else None
+            known = trace(cursor, desk.settings, feed, key) if key else None
     return desk.page(request, "_record.html", issue=issue, feed=feed, place=place, known=known)
