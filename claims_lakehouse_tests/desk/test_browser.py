@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from claims_lakehouse_tests.builders import FLEXION, Lakehouse, claim, csv_text, patient, provider
 from claims_lakehouse_tests.chromium import ARTEFACTS, chromium
-from claims_lakehouse_tests.desk.serving import served
+from claims_lakehouse_tests.desk.serving import served, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 
@@ -245,6 +245,23 @@ def test_a_retraction_shows_what_changes_and_then_does_it(desk: Desk, browser: A
     assert desk.lakehouse.rows("SELECT city, count(*) OVER () FROM dim_patient WHERE patient_id = '1000U'") == [
         ("Little Rock", 1)
     ]
+
+
+def test_a_page_renews_itself_once_an_act_is_published_but_not_while_somebody_types(desk: Desk, browser: Any) -> None:
+    page = opened(browser, desk.url + issue_address(desk, "rule = 'unknown_state'"))
+    comment = page.locator("form[action$='/comment']")
+    page.get_by_text("Comment", exact=True).first.click()
+    comment.get_by_label("Comment").fill("asked the sender")
+    comment.get_by_role("button").click()
+    page.locator("[data-renews]").wait_for()
+    page.get_by_text("Comment", exact=True).first.click()
+    comment.get_by_label("Comment").fill("and will ask ag")
+    asked = "SELECT count(*) FROM issue_log WHERE event = 'commented'"
+    until(lambda: desk.lakehouse.rows(asked) == [(1,)], PUBLISHED / 1000, lambda: "not published")
+    page.get_by_text("Acts are being applied").wait_for(state="detached", timeout=PUBLISHED)
+    assert comment.get_by_label("Comment").input_value() == "and will ask ag"
+    comment.get_by_label("Comment").fill("")
+    wait_until_published(page)
 
 
 def test_what_is_searched_for_never_stands_in_an_address(desk: Desk, browser: Any) -> None:
