@@ -182,10 +182,13 @@ class _Answer:
 
 
 def plain_page(status: int, title: str, message: str) -> HTMLResponse:
-    """A page without style or script."""
+    """A page that needs no template, for whoever may not see any other."""
     title, message = html.escape(title), html.escape(message)
     return HTMLResponse(
-        f'<!doctype html><html lang="en"><title>{title}</title><h1>{title}</h1><p>{message}</p></html>', status
+        '<!doctype html><html lang="en"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<title>{title}</title><link rel="stylesheet" href="/static/desk.css"><main><h1>{title}</h1><p>{message}</p>'
+        '<p><a href="/">To the overview</a></p></main></html>',
+        status,
     )
 
 
