@@ -93,6 +93,7 @@ def demo(
     console = out()
     console.print("\nLook around:")
     console.print(f"  claims ui{landing_option}{options}", soft_wrap=True)
+    console.print(f"  claims desk{landing_option}{options}", soft_wrap=True)
     console.print(f"  claims issues{options}", soft_wrap=True)
     console.print(
         f'  claims query{options} "SELECT visit_type, count(*), sum(amount_due) FROM claim_detail GROUP BY ALL"',

@@ -366,7 +366,7 @@ def possible(lakehouse: Lakehouse) -> Iterator[tuple[Feed, str, Act]]:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 def test_a_preview_tells_exactly_what_the_act_then_does(seed: int) -> None:
     rng = random.Random(seed)
     with TemporaryDirectory() as folder:
