@@ -115,9 +115,8 @@ def _decide(
             state = Journal(settings, feed, delivery).state()
             if state is None or state.content is None:
                 raise Overtaken(f"{feed} {delivery} is no longer kept: nothing can be decided about it.")
-            for issue in issues:
-                if (issue.feed, issue.delivery) == (feed, delivery):
-                    _require_as_seen(settings, state, issue)
+            ours = [issue for issue in issues if (issue.feed, issue.delivery) == (feed, delivery)]
+            _require_as_seen(settings, state, ours)
         now = stands(settings, issues)
         for issue, stand in zip(issues, now, strict=True):
             if stand.status not in allowed:
@@ -134,16 +133,18 @@ def _decide(
         _write(settings, [issue for issue in issues if issue.issue_id not in again], before, act, why, who, until)
 
 
-def _require_as_seen(settings: Settings, state: DeliveryState, issue: SeenIssue) -> None:
-    """Overtaken where the delivery has other content by now, or the field was corrected since."""
-    content, row = issue.content.fingerprint, issue.row_number or 0
-    if content not in (state.content, state.standing):
-        raise Overtaken(f"{issue.feed} {issue.delivery} was replaced by other content since you looked; look again.")
-    laid = state.laid_over(content)
-    if laid != issue.content.corrections and issue.column_name:
-        now = read_overlay(settings, issue.feed, issue.delivery, laid).texts.get(row, {}).get(issue.column_name)
-        if now is not None and now != (issue.value or ""):
-            raise Overtaken(f"{issue.feed} {issue.delivery}, row {row} was corrected since you looked; look again.")
+def _require_as_seen(settings: Settings, state: DeliveryState, issues: Sequence[SeenIssue]) -> None:
+    """Overtaken where the issues' delivery has other content by now, or one of their fields was corrected since."""
+    for (feed, delivery, content), some in _by_content(issues):
+        if content.fingerprint not in (state.content, state.standing):
+            raise Overtaken(f"{feed} {delivery} was replaced by other content since you looked; look again.")
+        laid = state.laid_over(content.fingerprint)
+        texts = read_overlay(settings, feed, delivery, laid).texts if laid != content.corrections else {}
+        for issue in some:
+            now = texts.get(issue.row_number or 0, {}).get(issue.column_name or "")
+            if now is not None and now != (issue.value or ""):
+                told = f"{feed} {delivery}, row {issue.row_number}"
+                raise Overtaken(f"{told} was corrected since you looked; look again.")
 
 
 def _write(

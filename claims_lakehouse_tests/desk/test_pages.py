@@ -218,6 +218,11 @@ def test_a_waiver_over_another_ones_waiver_is_refused(landed: Lakehouse, tmp_pat
     assert [ann.send(path + "/waive", **twice).status_code for _ in range(2)] == [303, 303]
     answer = eve.send(path + "/waive", **late)
     assert (answer.status_code, "Ann decided about it since you looked" in answer.text) == (409, True)
+    landed.ingest()
+    eve.get("/")
+    app.state.desk.readings.settle()
+    answer = eve.send(path + "/waive", **late)
+    assert (answer.status_code, "Ann decided about it since you looked" in answer.text) == (409, True)
     assert [one.why for one in read_decisions(landed.settings, "patients", DAY)] == ["mine"]
 
 

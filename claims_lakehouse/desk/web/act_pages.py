@@ -235,8 +235,11 @@ def _standing(desk: Desk, meant: Sequence[Issue], at: Looked, status: str, perso
     seen = [issue.seen for issue in meant]
     now = issue_acts.stands(desk.settings, seen)
     if at.scope == "one":
-        if at.stood and now[0].status != at.stood and now[0].by and now[0].by.who != person.name:
-            raise Overtaken(f"{now[0].by.who} decided about it since you looked: it is {now[0].status}; look again.")
+        [stand], [issue] = now, meant
+        who = stand.by.who if stand.by else issue.waived_by
+        if at.stood and stand.status != at.stood and who != person.name:
+            told = f"{who} decided about it" if who else "It was decided about"
+            raise Overtaken(f"{told} since you looked: it is {stand.status}; look again.")
         return seen
     return [issue for issue, stand in zip(seen, now, strict=True) if stand.status == status]
 
