@@ -11,6 +11,7 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 from claims_lakehouse.contracts import FEEDS  # noqa: E402
 from claims_lakehouse.orchestration.assets import deidentified, feed_assets, landing_folder, published  # noqa: E402
+from claims_lakehouse.orchestration.codes import icd10cm  # noqa: E402
 from claims_lakehouse.orchestration.jobs import (  # noqa: E402
     catch_up,
     ingest_jobs,
@@ -23,7 +24,13 @@ from claims_lakehouse.orchestration.resources import Lakehouse  # noqa: E402
 from claims_lakehouse.orchestration.sensors import alert_sensor, landing_sensor, publication_sensor  # noqa: E402
 
 defs = dg.Definitions(
-    assets=[landing_folder, *(asset for feed in FEEDS for asset in feed_assets(feed)), published, deidentified],
+    assets=[
+        landing_folder,
+        icd10cm,
+        *(asset for feed in FEEDS for asset in feed_assets(feed)),
+        published,
+        deidentified,
+    ],
     jobs=[*ingest_jobs, publish_job, catch_up, release_job, retract_job, reinstate_job],
     sensors=[landing_sensor, publication_sensor, alert_sensor],
     resources={"lakehouse": Lakehouse()},

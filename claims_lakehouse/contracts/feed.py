@@ -14,6 +14,7 @@ from typing import Any, Literal
 import pandera.polars as pa
 
 from claims_lakehouse.contracts.formats import Format
+from claims_lakehouse.contracts.mapping import SourceMapping
 from claims_lakehouse.contracts.rules import MISSING_VALUE, Rule
 from claims_lakehouse.errors import ContractError
 
@@ -22,13 +23,22 @@ Identifies = Literal["id", "name", "street", "city", "state", "zipcode", "birth_
 
 
 def Field(  # noqa: N802 - reads like pandera's own
-    form: Format, description: str, *, identifies: Identifies, required: bool = False, **checks: Any
+    form: Format,
+    description: str,
+    *,
+    identifies: Identifies,
+    required: bool = False,
+    often_empty: bool = False,
+    **checks: Any,
 ) -> Any:
-    """A column of a contract: its accepted text format, its meaning, and what it tells about a person."""
+    """A column of a contract: its accepted text format, its meaning, and what it tells about a person.
+
+    An empty field is an error where the column is `required`, nothing where it is `often_empty`, else a warning.
+    """
     return pa.Field(
         nullable=not required,
         description=description,
-        metadata={"format": form, "identifies": identifies},
+        metadata={"format": form, "identifies": identifies, "often_empty": often_empty},
         **checks,
     )
 
@@ -42,6 +52,7 @@ class Column:
     required: bool
     description: str
     identifies: Identifies
+    often_empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,79 @@ class Reference:
     column: str
     feed: Feed
     unknown: Rule
+
+
+@dataclass(frozen=True)
+class ReleasedCodes:
+    """A column whose codes have to be in the release of a system that was in force on the day of another column.
+
+    Attributes:
+        column: The column; one that holds several codes has them joined by `|`.
+        as_of: The column of the day.
+        unknown: What a code breaks that the release of the day does not have.
+        not_billable: What a code breaks that is only a header there.
+        unverified: What a code breaks that no release next to the day has, where that of the day is not at hand.
+    """
+
+    column: str
+    as_of: str
+    unknown: Rule
+    not_billable: Rule
+    unverified: Rule
+
+
+@dataclass(frozen=True)
+class LandedCodes:
+    """A column whose code has to be in a landed code set that is in force on the day of another column.
+
+    Nothing is said of a code whose system no delivery has brought.
+
+    Attributes:
+        column: The column.
+        as_of: The column of the day.
+        sets: The feed of code sets: its columns are `system`, `code`, `effective_from` and `effective_to`.
+        system: SQL for the system of a code, `{code}` being the code.
+        unknown: The rule that a code breaks which is not in force.
+    """
+
+    column: str
+    as_of: str
+    sets: Feed
+    system: str
+    unknown: Rule
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Which rows of a feed bill the same act, or nearly: they are compared within one patient and provider.
+
+    Attributes:
+        exact: The rule that rows break which are equal in all of `same`.
+        near: The rule that rows break which are alike within `days`, by the weights of `history/duplicates.py`.
+        patient: The column of the patient.
+        provider: The column of the provider.
+        day: The column of the day.
+        act: The columns of what was done: equal in exact duplicates.
+        diagnoses: The column of the diagnoses, joined by `|`.
+        amount: The column of the amount.
+        claim: The column of the claim: lines of one claim are not near duplicates of each other.
+        replaces: The column of the claim that a row replaces or voids: the two are no duplicates.
+        ignored: An SQL condition on rows that bill nothing.
+        days: How many days apart near duplicates may lie.
+    """
+
+    exact: Rule
+    near: Rule
+    patient: str
+    provider: str
+    day: str
+    act: tuple[str, ...]
+    diagnoses: str
+    amount: str
+    claim: str
+    replaces: str
+    ignored: str
+    days: int = 7
 
 
 @dataclass(frozen=True)
@@ -67,6 +151,11 @@ class Feed:
         references: Columns that name records of other feeds.
         rules: What the contract's own checks are called in the rule table, by the check's name.
         swappable: The key column and the reference column that a sender may have mixed up.
+        mappings: Other layouts in which its records may be sent.
+        transaction: The X12 transaction in which its records may be sent; None where there is none.
+        released_codes: Columns of codes that are held to a system's releases.
+        landed_codes: Columns of codes that are held to landed code sets.
+        duplicates: How rows that bill the same act are found; None where they are not looked for.
         quarantine_limit: The share of a delivery's rows that may be quarantined.
         quarantine_floor: The number of quarantined rows below which the share does not matter.
         expected_every_days: After how many days without a delivery the feed counts as stale.
@@ -81,6 +170,11 @@ class Feed:
     references: tuple[Reference, ...] = ()
     rules: Mapping[str, Rule] = field(default_factory=dict)
     swappable: tuple[str, str] | None = None
+    mappings: tuple[SourceMapping, ...] = ()
+    transaction: Literal["837", "834"] | None = None
+    released_codes: tuple[ReleasedCodes, ...] = ()
+    landed_codes: tuple[LandedCodes, ...] = ()
+    duplicates: Duplicates | None = None
     quarantine_limit: float = 0.20
     quarantine_floor: int = 50
     expected_every_days: int = 35
@@ -92,6 +186,10 @@ class Feed:
             "sequence": (self.sequence,) if self.sequence else (),
             "reference": tuple(reference.column for reference in self.references),
             "swappable": self.swappable or (),
+            "column of codes": tuple(
+                name for one in (*self.released_codes, *self.landed_codes) for name in (one.column, one.as_of)
+            ),
+            "mapped column": tuple(name for mapping in self.mappings for name in mapping.columns),
         }
         for what, columns in wanted.items():
             for name in columns:
@@ -123,6 +221,7 @@ class Feed:
                     not declared.nullable,
                     declared.description or "",
                     metadata["identifies"],
+                    metadata["often_empty"],
                 )
             )
         return tuple(found)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -33,7 +33,8 @@ class Format:
 
     `rule` is what text breaks that `parse` gives null for; None where every text is of the format.
     `suggest` names a likely value for text that broke a rule of the format, or None. `recurs` says that the same
-    texts come again and again, so that each is worth parsing only once (a day in a column of dates).
+    texts come again and again, so that each is worth parsing only once (a day in a column of dates). `lies_ahead` says
+    that a day may lie in the future without a word (the end of a plan).
     """
 
     name: str
@@ -45,6 +46,7 @@ class Format:
     notices: tuple[Notice, ...] = ()
     suggest: Callable[[str], str | None] = field(default=lambda _: None)
     recurs: bool = False
+    lies_ahead: bool = False
 
 
 def as_words(text: pl.Expr) -> pl.Expr:
@@ -131,6 +133,8 @@ DATE = Format(
     rule=rules.NOT_A_DATE,
     recurs=True,
 )
+#: A day of a period that may lie in the future.
+PERIOD_DATE = replace(DATE, lies_ahead=True)
 AMOUNT = Format(
     "amount",
     "digits with at most two decimals, below 10,000,000,000",

@@ -7,6 +7,7 @@ import polars as pl
 
 from claims_lakehouse.contracts.feed import Feed, Field
 from claims_lakehouse.contracts.formats import DATE, STATE, TEXT, ZIPCODE
+from claims_lakehouse.contracts.layouts import SYNTHEA_PATIENTS
 
 
 class Patients(pa.DataFrameModel):
@@ -33,4 +34,5 @@ PATIENTS = Feed(
     contract=Patients,
     key=("patient_id",),
     sequence="last_modified_date",
+    mappings=(SYNTHEA_PATIENTS,),
 )

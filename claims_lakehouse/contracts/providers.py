@@ -8,6 +8,7 @@ import polars as pl
 from claims_lakehouse.contracts import rules
 from claims_lakehouse.contracts.feed import Feed, Field
 from claims_lakehouse.contracts.formats import DATE, STATE, TEXT, ZIPCODE, choice
+from claims_lakehouse.contracts.layouts import SYNTHEA_PROVIDERS
 
 SPECIALTIES = ("family_physician", "orthopedist", "heart_surgeon", "physical_therapist")
 
@@ -39,4 +40,5 @@ PROVIDERS = Feed(
     role="dimension",
     contract=Providers,
     key=("provider_id",),
+    mappings=(SYNTHEA_PROVIDERS,),
 )

@@ -110,7 +110,7 @@ UNKNOWN_PATIENT = Rule(
     "warning",
     "No delivery has brought this patient yet.",
     live=True,
-    source="the contract of claims: patient_id names a patient",
+    source="the feed's contract: patient_id names a patient",
 )
 UNKNOWN_PROVIDER = Rule(
     "unknown_provider",
@@ -118,6 +118,171 @@ UNKNOWN_PROVIDER = Rule(
     "No delivery has brought this provider yet.",
     live=True,
     source="the contract of claims: provider_id names a provider",
+)
+
+BAD_NPI = Rule(
+    "bad_npi",
+    "error",
+    "{column} is not a National Provider Identifier; expected {expected}.",
+    source="45 CFR 162.406; ISO/IEC 7812 check digit with the prefix 80840",
+)
+BAD_PROCEDURE_CODE = Rule(
+    "bad_procedure_code",
+    "error",
+    "{column} is not a procedure code; expected {expected}.",
+    source="45 CFR 162.1002: CPT and HCPCS level II",
+)
+BAD_MODIFIERS = Rule(
+    "bad_modifiers",
+    "error",
+    "{column} holds something else than modifiers; expected {expected}.",
+    source="X12 837 SV101",
+)
+BAD_DIAGNOSIS_CODES = Rule(
+    "bad_diagnosis_codes",
+    "error",
+    "{column} holds something else than diagnosis codes; expected {expected}.",
+    source="X12 837 HI: 1 to 12 codes; ICD-10-CM: 3 to 7 characters",
+)
+BAD_POINTERS = Rule(
+    "bad_pointers", "error", "{column} holds something else than pointers; expected {expected}.", source="X12 837 SV107"
+)
+POINTER_OUT_OF_RANGE = Rule(
+    "pointer_out_of_range",
+    "error",
+    "A pointer names a diagnosis that the line does not have.",
+    source="X12 837 SV107: pointers count the claim's diagnoses",
+    reads="row",
+)
+UNKNOWN_PLACE_OF_SERVICE = Rule(
+    "unknown_place_of_service",
+    "error",
+    "{column} is no place of service; expected {expected}.",
+    source="CMS place of service code set",
+)
+BAD_UNITS = Rule("bad_units", "error", "{column} is not in range; expected {expected}.", source="X12 837 SV104")
+BAD_NUMBER = Rule("bad_number", "error", "{column} is not a number that it can be; expected {expected}.")
+BAD_PERCENTAGE = Rule("bad_percentage", "error", "{column} is not a percentage; expected {expected}.")
+BAD_COPAYS = Rule("bad_copays", "error", "{column} is not a list of copays; expected {expected}.")
+UNKNOWN_FREQUENCY = Rule(
+    "unknown_frequency",
+    "error",
+    "{column} is not a frequency code; expected {expected}.",
+    source="X12 837 CLM05-3 (NUBC claim frequency codes)",
+)
+UNKNOWN_CODE_SYSTEM = Rule("unknown_code_system", "error", "{column} is not a code system; expected {expected}.")
+UNKNOWN_KIND = Rule("unknown_kind", "error", "{column} is not a kind of exclusion; expected {expected}.")
+UNKNOWN_INDICATOR = Rule(
+    "unknown_indicator",
+    "error",
+    "{column} is not a modifier indicator; expected {expected}.",
+    source="CMS National Correct Coding Initiative",
+)
+UNKNOWN_SEX = Rule("unknown_sex", "error", "{column} is not a sex; expected {expected}.")
+ENDS_BEFORE_IT_BEGINS = Rule(
+    "ends_before_it_begins",
+    "error",
+    "The last day lies before the first.",
+    source="the contract: a period's last day is not before its first",
+    reads="row",
+)
+SERVICE_AFTER_RECEIPT = Rule(
+    "service_after_receipt",
+    "error",
+    "The date of service lies after the day the claim was received.",
+    source="the contract of medical_claims: nobody bills before the service",
+    reads="row",
+)
+ORIGINAL_MISSING = Rule(
+    "original_missing",
+    "error",
+    "A replacement or void does not say which claim it is about.",
+    source="X12 837: REF*F8 with frequency codes 7 and 8",
+    reads="row",
+)
+INCOMPLETE_EXCLUSION = Rule(
+    "incomplete_exclusion",
+    "error",
+    "The exclusion lacks what its kind takes: a code, an age, a sex or a number of units.",
+    source="the contract of exclusions",
+    reads="row",
+)
+UNKNOWN_DIAGNOSIS = Rule(
+    "unknown_diagnosis",
+    "error",
+    "{expected} is not in the ICD-10-CM release of the day of service.",
+    source="45 CFR 162.1002: ICD-10-CM as of the date of service",
+    reads="row",
+)
+DIAGNOSIS_NOT_BILLABLE = Rule(
+    "diagnosis_not_billable",
+    "error",
+    "{expected} is a header in the ICD-10-CM release of the day of service: a code below it has to be billed.",
+    source="ICD-10-CM official guidelines, section I.B.2: the highest number of characters available",
+    reads="row",
+)
+DIAGNOSIS_UNVERIFIED = Rule(
+    "diagnosis_unverified",
+    "warning",
+    "No ICD-10-CM release at hand is that of the day of service, and none of those next to it has {expected}.",
+    source="45 CFR 162.1002: ICD-10-CM as of the date of service",
+    reads="row",
+)
+REJECTED_TRANSACTION = Rule(
+    "rejected_transaction",
+    "error",
+    "The X12 transaction is not sound: {expected}.",
+    source="X12 005010 and 004010 implementation guides, as x12sdk reads them",
+)
+UNSUPPORTED_TRANSACTION = Rule(
+    "unsupported_transaction",
+    "error",
+    "The X12 transaction is of a kind that the feed does not hold: {expected}.",
+    source="the contract: the feed's transaction",
+)
+OTHER_RECORD = Rule(
+    "other_record",
+    "error",
+    "The layout holds records of several kinds, and this is none of the feed's: {expected}.",
+    source="the source mapping",
+)
+UNKNOWN_PLAN = Rule(
+    "unknown_plan",
+    "warning",
+    "No delivery has brought this plan yet.",
+    live=True,
+    source="the feed's contract: plan_id names a plan",
+)
+UNKNOWN_AUTHORIZATION = Rule(
+    "unknown_authorization",
+    "warning",
+    "No delivery has brought this authorization yet.",
+    live=True,
+    source="the contract of medical_claims: prior_auth_number names an authorization",
+)
+UNKNOWN_PROCEDURE = Rule(
+    "unknown_procedure",
+    "warning",
+    "No landed code set of its system has this code in force on the day of service.",
+    live=True,
+    source="the landed code sets",
+    reads="row",
+)
+EXACT_DUPLICATE = Rule(
+    "exact_duplicate",
+    "warning",
+    "Another line bills the same patient, day, provider, procedure and modifiers; the value names it.",
+    live=True,
+    source="CARC 18",
+    reads="row",
+)
+NEAR_DUPLICATE = Rule(
+    "near_duplicate",
+    "warning",
+    "Another line is much like this one: same patient and provider within 7 days; the value names it and says why.",
+    live=True,
+    source="docs/decisions/0013",
+    reads="row",
 )
 
 RULES: tuple[Rule, ...] = (
@@ -140,10 +305,55 @@ RULES: tuple[Rule, ...] = (
     DUPLICATE_ROW,
     CONFLICTING_ROW,
     UNEXPECTED_COLUMN,
+    BAD_NPI,
+    BAD_PROCEDURE_CODE,
+    BAD_MODIFIERS,
+    BAD_DIAGNOSIS_CODES,
+    BAD_POINTERS,
+    POINTER_OUT_OF_RANGE,
+    UNKNOWN_PLACE_OF_SERVICE,
+    BAD_UNITS,
+    BAD_NUMBER,
+    BAD_PERCENTAGE,
+    BAD_COPAYS,
+    UNKNOWN_FREQUENCY,
+    UNKNOWN_CODE_SYSTEM,
+    UNKNOWN_KIND,
+    UNKNOWN_INDICATOR,
+    UNKNOWN_SEX,
+    ENDS_BEFORE_IT_BEGINS,
+    SERVICE_AFTER_RECEIPT,
+    ORIGINAL_MISSING,
+    INCOMPLETE_EXCLUSION,
+    UNKNOWN_DIAGNOSIS,
+    DIAGNOSIS_NOT_BILLABLE,
+    DIAGNOSIS_UNVERIFIED,
+    REJECTED_TRANSACTION,
+    UNSUPPORTED_TRANSACTION,
+    OTHER_RECORD,
     SAME_SEQUENCE,
     UNKNOWN_PATIENT,
     UNKNOWN_PROVIDER,
+    UNKNOWN_PLAN,
+    UNKNOWN_AUTHORIZATION,
+    UNKNOWN_PROCEDURE,
+    EXACT_DUPLICATE,
+    NEAR_DUPLICATE,
 )
+
+
+#: What records break that could not be read as a row of the feed at all.
+UNREAD: frozenset[str] = frozenset(
+    rule.name for rule in (MALFORMED_ROW, REJECTED_TRANSACTION, UNSUPPORTED_TRANSACTION, OTHER_RECORD)
+)
+
+
+def rule_named(name: str) -> Rule:
+    """The rule of that name, the more severe one of two; KeyError where there is none."""
+    found = [rule for rule in RULES if rule.name == name]
+    if not found:
+        raise KeyError(name)
+    return min(found, key=lambda rule: rule.severity)
 
 
 def reads_of(rule: str) -> Scope:

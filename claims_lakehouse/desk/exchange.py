@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any, NamedTuple, TextIO
 
 from claims_lakehouse.contracts import FEEDS, Feed, feed_named
-from claims_lakehouse.contracts.rules import MALFORMED_ROW
+from claims_lakehouse.contracts.rules import UNREAD
 from claims_lakehouse.desk.exchanged_rows import SAID, ExchangedRows, Reference
 from claims_lakehouse.desk.fixed_rows import REFERENCE, WRONG, Fixed, FixedDelivery, RefusedLine, fixed_rows
 from claims_lakehouse.desk.issues import Filters, Issue, list_issues
@@ -166,7 +166,7 @@ def _told(issues: Iterable[Issue]) -> list[str]:
         if issue.status == "open":
             column = issue.column_name or ""
             told.append(issue.message if issue.message.startswith(column) else f"{column}: {issue.message}")
-            if issue.rule == MALFORMED_ROW.name:
+            if issue.rule in UNREAD:
                 told.append(f"The line: {issue.value}")
     return list(dict.fromkeys(told))
 

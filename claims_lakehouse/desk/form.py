@@ -25,14 +25,19 @@ class Problem(NamedTuple):
     suggestion: str | None
 
 
-def problems(feed: Feed, texts: Mapping[str, str], delivery: str, received: datetime) -> list[Problem]:
-    """What verification finds of a row that says `texts` (column -> text); what other rows bear on is left out."""
+def problems(
+    feed: Feed, texts: Mapping[str, str], delivery: str, received: datetime, codes: pl.DataFrame | None = None
+) -> list[Problem]:
+    """What verification finds of a row that says `texts` (column -> text); what other rows bear on is left out.
+
+    `codes` is the table of released codes, where it is at hand.
+    """
     row = {ROW_NUMBER: 1, **{column.name: texts.get(column.name) or None for column in feed.columns}}
     schema = {ROW_NUMBER: pl.Int64(), **{column.name: pl.String() for column in feed.columns},
               MALFORMED: pl.String(), MALFORMED_REASON: pl.String()}  # fmt: skip
     rows = pl.DataFrame([row | {MALFORMED: None, MALFORMED_REASON: None}], schema=schema)
     none = pl.Series(ROW_NUMBER, [], pl.Int64)
-    verifier = Verifier(feed, delivery, received, Survey(none, none))
+    verifier = Verifier(feed, delivery, received, Survey(none, none), codes=codes)
     found = verifier.batch(verifier.read(RawBatch(rows, {}))).issues
     order = {column.name: place for place, column in enumerate(feed.columns)}
     told = [Problem(*one) for one in found.select(Problem._fields).iter_rows()]

@@ -8,14 +8,15 @@ are made anew: findings about the delivery's records, and about other feeds' row
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import files
 
 import duckdb
 
 from claims_lakehouse.contracts import FEEDS, Feed, Reference
-from claims_lakehouse.contracts.rules import SAME_SEQUENCE, Rule
+from claims_lakehouse.contracts.feed import LandedCodes
+from claims_lakehouse.contracts.rules import SAME_SEQUENCE
 from claims_lakehouse.history.application import Application
-from claims_lakehouse.warehouse.literals import literal
+from claims_lakehouse.history.duplicates import refresh_duplicates
+from claims_lakehouse.history.finding_sql import issue, key_text, statement
 
 
 def refresh(
@@ -28,7 +29,7 @@ def refresh(
     """
     feed = applications[0].feed
     these = {"feed": feed.name, "deliveries": [one.delivery for one in applications]}
-    con.execute(_sql("delivery_order"), {**these, "received_at": [one.received_at for one in applications]})
+    con.execute(statement("delivery_order"), {**these, "received_at": [one.received_at for one in applications]})
     touched = f"SELECT {key_text(feed)} FROM touched"
     con.execute(
         f"DELETE FROM internal.finding WHERE live AND feed = $feed AND record_key IN ({touched})", {"feed": feed.name}
@@ -36,21 +37,28 @@ def refresh(
     equal = "SELECT count(*) FROM recomputed WHERE sequence = previous_sequence AND NOT said_again"
     if is_compared and con.execute(equal).fetchall()[0][0]:
         con.execute(
-            _sql("same_sequence").format(issue=_issue(feed, SAME_SEQUENCE, feed.sequence), key=", ".join(feed.key))
+            statement("same_sequence").format(issue=issue(feed, SAME_SEQUENCE, feed.sequence), key=", ".join(feed.key))
         )
     concerned = f"WHERE {key_text(feed)} IN (SELECT record_key FROM errors)"
     con.execute(
-        _sql("resolve_errors").format(
+        statement("resolve_errors").format(
             key_text=key_text(feed), accepted=_accepted(feed, ", ".join(feed.key), concerned)
         ),
         these,
     )
     for reference in feed.references:
         _refer(con, feed, reference, "touched_rows")
+    for codes in feed.landed_codes:
+        _hold_to_code_sets(con, feed, codes, "touched_rows")
+    if feed.duplicates:
+        refresh_duplicates(con, feed, feed.duplicates, touched)
     for child in FEEDS:
         for reference in child.references:
             if reference.feed.name == feed.name:
                 _refer_again(con, child, reference, touched, spoke_before=spoke_before)
+        for codes in child.landed_codes:
+            if codes.sets.name == feed.name:
+                _hold_again_to_code_sets(con, child, codes)
 
 
 def _refer_again(
@@ -81,24 +89,40 @@ def _refer_again(
     _refer(con, child, reference, f"({_accepted(child, columns, among)})")
 
 
-def key_text(feed: Feed, table: str = "") -> str:
-    """SQL for a record's key as issues name it: several columns are joined with `|`."""
-    dot = f"{table}." if table else ""
-    named = [f"{dot}{name}" for name in feed.key]
-    return named[0] if len(named) == 1 else f"concat_ws('|', {', '.join(named)})"
+def _hold_again_to_code_sets(con: duckdb.DuckDBPyConnection, child: Feed, codes: LandedCodes) -> None:
+    """Make the findings about all codes of a feed anew: code sets come seldom, and one may begin or end a whole system."""
+    con.execute(
+        "DELETE FROM internal.finding WHERE live AND feed = $feed AND rule = $rule AND column_name = $column",
+        {"feed": child.name, "rule": codes.unknown.name, "column": codes.column},
+    )
+    columns = ", ".join(dict.fromkeys((*child.key, codes.column, codes.as_of)))
+    _hold_to_code_sets(con, child, codes, f"({_accepted(child, columns, '')})")
 
 
-def _sql(name: str) -> str:
-    return files(__package__).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+def _hold_to_code_sets(con: duckdb.DuckDBPyConnection, feed: Feed, codes: LandedCodes, rows: str) -> None:
+    con.execute(
+        statement("landed_codes").format(
+            issue=issue(feed, codes.unknown, codes.column, "line"),
+            key=", ".join(feed.key),
+            code=codes.column,
+            day=codes.as_of,
+            system=codes.system.format(code=codes.column),
+            rows=rows,
+            sets=codes.sets.table,
+            sets_feed=codes.sets.name,
+            feed=feed.name,
+        )
+    )
 
 
 def _refer(con: duckdb.DuckDBPyConnection, feed: Feed, reference: Reference, children: str) -> None:
     parent, columns = reference.feed, dict.fromkeys((*feed.key, reference.column))
     named = f"WHERE {key_text(parent)} IN (SELECT {reference.column} FROM child)"
     con.execute(
-        _sql("unknown_references").format(
-            issue=_issue(feed, reference.unknown, reference.column, "child"),
-            children=f"SELECT {', '.join(columns)}, sequence, delivery, row_number FROM {children}",
+        statement("unknown_references").format(
+            issue=issue(feed, reference.unknown, reference.column, "child"),
+            children=f"SELECT {', '.join(columns)}, sequence, delivery, row_number FROM {children}"
+            f" WHERE {reference.column} IS NOT NULL",
             parents=_accepted(parent, f"{key_text(parent)} AS id", named),
             parent_feed=parent.name,
             feed=feed.name,
@@ -114,16 +138,3 @@ def _accepted(feed: Feed, columns: str, among: str) -> str:
         f"SELECT {columns}, {sequence} AS sequence, delivery, row_number FROM {table} {among}"
         for table, sequence in sides
     )
-
-
-def _issue(feed: Feed, rule: Rule, column: str | None, row: str = "") -> str:
-    """SQL for the columns of a live finding up to its value; the id as `validation.findings.issue_id` makes it."""
-    dot = f"{row}." if row else ""
-    apart = ", chr(31), "
-    named = apart.join([f"'{feed.name}'", f"{dot}delivery", f"{dot}row_number", f"'{rule.name}'", f"'{column or ''}'"])
-    return f"""
-        md5(concat({named})) AS issue_id, '{feed.name}' AS feed, {dot}delivery AS delivery,
-        {dot}row_number AS row_number, {key_text(feed, row)} AS record_key, '{rule.name}' AS rule,
-        {f"'{column}'" if column else "NULL"} AS column_name, {literal(rule.message)} AS message,
-        '{rule.severity}' AS severity, NULL AS suggestion, true AS live
-    """

@@ -22,8 +22,8 @@ from claims_lakehouse.contracts import Feed
 from claims_lakehouse.errors import DeliveryError, UnreadableFile
 from claims_lakehouse.files import make_folder
 from claims_lakehouse.history import acts
+from claims_lakehouse.history.finding_sql import key_text
 from claims_lakehouse.history.intervals import intervals_sql
-from claims_lakehouse.history.live_issues import key_text
 from claims_lakehouse.landing.discovery import check_delivery_key
 from claims_lakehouse.landing.journal import DeliveryState, Journal, Status
 from claims_lakehouse.settings import Settings

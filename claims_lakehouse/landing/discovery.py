@@ -17,7 +17,9 @@ from claims_lakehouse.contracts import FEEDS, Feed
 from claims_lakehouse.errors import UnplaceableFile, UnreadableFile, UsageError
 
 EXTENSIONS = (".parquet", ".csv", ".csv.gz")
-_LONGEST_FIRST = sorted(EXTENSIONS, key=len, reverse=True)
+#: X12 interchanges, for the feeds that have the transaction: an institutional 837 is read to say that it is one.
+X12_EXTENSIONS = {".837": "837", ".837p": "837", ".837i": "837", ".834": "834"}
+_LONGEST_FIRST = sorted((*EXTENSIONS, *X12_EXTENSIONS), key=len, reverse=True)
 DELIVERY_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 KEY_RULE = "a delivery key of 1 to 100 letters, digits, '_', '.' or '-', beginning with a letter or digit, without '..'"
 _README = "README.md"
@@ -129,6 +131,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def extensions_of(feed: Feed) -> tuple[str, ...]:
+    """How the files of a feed may end."""
+    return (*EXTENSIONS, *(end for end, transaction in X12_EXTENSIONS.items() if transaction == feed.transaction))
+
+
 def _extension(name: str) -> str | None:
     name = name.lower()
     for extension in _LONGEST_FIRST:
@@ -165,10 +172,11 @@ def _place(feed: Feed, entry: os.DirEntry[str], name: str, landing: Path) -> Lan
     path = Path(entry.path)
     if not is_delivery_key(key):
         return UnplaceableFile(f"{_place_of(path, landing)}: found no readable delivery key; expected {KEY_RULE}.")
+    known = extensions_of(feed)
     if not _is_folder(entry):
-        if extension is None:
+        if extension not in known:
             place = _place_of(path, landing)
-            return UnplaceableFile(f"{place}: found an unknown kind of file; expected {' or '.join(EXTENSIONS)}.")
+            return UnplaceableFile(f"{place}: found an unknown kind of file; expected {' or '.join(known)}.")
         return LandedDelivery(feed, key, (path,))
     place = _place_of(path, landing)
     if extension is not None:
@@ -180,12 +188,12 @@ def _place(feed: Feed, entry: os.DirEntry[str], name: str, landing: Path) -> Lan
             feed, key, (path,), UnreadableFile(place, f"no access ({error.strerror})", "a folder of files")
         )
     for part in parts:
-        if _is_folder(part) or _extension(part.name) is None:
+        if _is_folder(part) or _extension(part.name) not in known:
             found = "a folder" if _is_folder(part) else "an unknown kind of file"
             problem = UnreadableFile(
                 _place_of(Path(part.path), landing),
                 found,
-                f"part files, {' or '.join(EXTENSIONS)}",
+                f"part files, {' or '.join(known)}",
             )
             return LandedDelivery(feed, key, (Path(part.path),), problem)
     return LandedDelivery(feed, key, tuple(Path(part.path) for part in parts)) if parts else None

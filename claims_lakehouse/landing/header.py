@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from claims_lakehouse.contracts.feed import Feed
+from claims_lakehouse.contracts.mapping import SourceMapping
+from claims_lakehouse.contracts.rules import MALFORMED_ROW
 from claims_lakehouse.errors import UnreadableFile
 
 #: The columns that the raw file adds to the source's; no column of a source goes under these names there.
 ROW_NUMBER, MALFORMED, MALFORMED_REASON = "row_number", "malformed", "malformed_reason"
+#: One more where a file can hold records that break another rule than `malformed_row`.
+MALFORMED_RULE = "malformed_rule"
 #: What is trimmed from names, as from values: Unicode's White_Space (`str.strip()` would take U+001C to U+001F too).
 WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
@@ -21,18 +25,23 @@ NOT_UTF8 = "bytes that are not UTF-8"
 
 
 class Header(NamedTuple):
-    """A file's columns in the file's order, under the names that the raw file gives them."""
+    """A file's columns in the file's order, under the names that the raw file gives them.
+
+    `unexpected` are those that nobody declared; `mapping` makes the feed's columns of a layout's.
+    """
 
     names: tuple[str, ...]
     unexpected: tuple[str, ...]
+    mapping: SourceMapping | None = None
 
 
 class Malformed(NamedTuple):
-    """A record that could not be read; `ordinal` counts all records of its batch from 1."""
+    """A record that could not be read, and the rule it breaks; `ordinal` counts all records of its batch from 1."""
 
     ordinal: int
     text: str
     reason: str
+    rule: str = MALFORMED_ROW.name
 
 
 class Batch(NamedTuple):
@@ -77,44 +86,67 @@ def shown(names: Sequence[str]) -> str:
 
 
 def match_header(feed: Feed, sent: Sequence[str], place: str) -> Header:
-    """Match a header to a feed's columns, without regard to case, order or outer space.
+    """Match a header to a feed's columns, or to those of another layout; case, order and outer space do not matter.
 
-    Missing columns are looked for first: until the feed's columns are there, the line may be a row of a file
-    without a header, and nothing in it may be shown.
+    The feed's own columns come first, then the layout that the file's name has, then the one of which most is there.
+    Missing columns are looked for first: until all are there, the line may be a row of a file without a header, and
+    nothing in it may be shown.
 
     Raises:
         UnreadableFile: Columns are missing, too many, or named twice, or the header is more than one line.
     """
     if len(sent) > MAX_COLUMNS:
         raise too_many_columns(place)
-    expected = {column.name.casefold(): column.name for column in feed.columns}
     folded = [name.strip(WHITE_SPACE).casefold() for name in sent]
-    missing = [name for fold, name in expected.items() if fold not in folded]
-    if missing:
-        count = f"{len(expected) - len(missing)} of {len(expected)} columns"
-        all_columns = f"a header with all columns of the feed '{feed.name}'"
-        raise UnreadableFile(place, f"{count}, without {shown(missing)}", all_columns)
+    mapping = _layout(feed, folded, place)
     if any(end in name.strip(WHITE_SPACE) for name in sent for end in "\r\n"):
         raise UnreadableFile(place, "a line end inside a column's name", "lines that end in LF or CRLF, not in CR")
     twice = [name for name in dict.fromkeys(folded) if name and folded.count(name) > 1]
     if twice:
         raise UnreadableFile(place, f"a header that names {shown(twice)} twice", "each column once")
 
-    taken = {ROW_NUMBER, MALFORMED, MALFORMED_REASON, *(name.strip(WHITE_SPACE).lower() for name in sent)}
+    own = {column.name.casefold(): column.name for column in feed.columns}
+    taken = {ROW_NUMBER, MALFORMED, MALFORMED_REASON, MALFORMED_RULE}
+    taken |= {name.strip(WHITE_SPACE).lower() for name in sent}
     names, unexpected = [], []
     for position, (name, fold) in enumerate(zip(sent, folded, strict=True), start=1):
-        if fold in expected:
-            names.append(expected[fold])
+        if mapping is None and fold in own:
+            names.append(own[fold])
             continue
-        own = name.strip(WHITE_SPACE).lower()
-        if own in ("", ROW_NUMBER, MALFORMED, MALFORMED_REASON):
-            own = own + "_" if own else f"unnamed_{position}"
-            while own in taken:
-                own += "_"
-            taken.add(own)
-        names.append(own)
-        unexpected.append(own)
-    return Header(tuple(names), tuple(unexpected))
+        kept = name.strip(WHITE_SPACE).lower()
+        if kept in ("", ROW_NUMBER, MALFORMED, MALFORMED_REASON, MALFORMED_RULE):
+            kept = kept + "_" if kept else f"unnamed_{position}"
+            while kept in taken:
+                kept += "_"
+            taken.add(kept)
+        elif mapping is not None and fold in own:
+            kept = f"sent_{kept}"
+        names.append(kept)
+        if mapping is None or not mapping.knows(fold):
+            unexpected.append(kept)
+    return Header(tuple(names), tuple(unexpected), mapping)
+
+
+def _layout(feed: Feed, folded: Sequence[str], place: str) -> SourceMapping | None:
+    """The mapping of a file with these columns, None where they are the feed's own."""
+    by_name = [mapping for mapping in feed.mappings if mapping.claims_file(place.rsplit("/", 1)[-1])]
+    wanted = [(None, tuple(column.name for column in feed.columns)), *((one, one.needed) for one in feed.mappings)]
+    missing = {mapping: [name for name in names if name.casefold() not in folded] for mapping, names in wanted}
+    fits = [(mapping, names) for mapping, names in wanted if not missing[mapping]]
+    if None in dict(fits):
+        return None
+    for mapping, _ in sorted(fits, key=lambda fit: (fit[0] in by_name, len(fit[1])), reverse=True):
+        return mapping
+    # The nearest is the one that has least to be added to it, as a share.
+    nearest, names = min(wanted, key=lambda one: (one[0] not in by_name, len(missing[one[0]]) / len(one[1])))
+    count = f"{len(names) - len(missing[nearest])} of {len(names)} columns"
+    expected = f"a header with all columns of the feed '{feed.name}'"
+    if nearest is not None:
+        count += f" of the nearest layout '{nearest.name}'"
+    if feed.mappings:
+        others = ", ".join(f"'{mapping.name}'" for mapping in feed.mappings)
+        expected += f" or of one of its layouts {others}" if len(feed.mappings) > 1 else f" or of its layout {others}"
+    raise UnreadableFile(place, f"{count}, without {shown(missing[nearest])}", expected)
 
 
 def too_many_columns(place: str) -> UnreadableFile:

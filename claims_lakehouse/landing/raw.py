@@ -16,15 +16,19 @@ from claims_lakehouse.contracts.feed import Feed
 from claims_lakehouse.errors import UnreadableFile
 from claims_lakehouse.files import replacing
 from claims_lakehouse.landing.csv_reader import csv_batches, csv_header
+from claims_lakehouse.landing.discovery import X12_EXTENSIONS
 from claims_lakehouse.landing.header import (
     MALFORMED,
     MALFORMED_REASON,
+    MALFORMED_RULE,
     ROW_NUMBER,
     Batch,
     Header,
     place_of,
 )
+from claims_lakehouse.landing.mapped import mapped_batches
 from claims_lakehouse.landing.parquet_reader import parquet_batches, parquet_header
+from claims_lakehouse.landing.x12_reader import x12_batches, x12_header
 
 ROW_GROUP_ROWS = 128 << 10
 ROW_GROUP_BYTES = 64 << 20
@@ -60,7 +64,8 @@ def write_raw(
     """Write a delivery's files as one Parquet file of text, whole or not at all.
 
     Its columns: `row_number`, the feed's in the contract's order, those that the contract does not know, then
-    `malformed` and `malformed_reason`. Empty text is null.
+    `malformed` and `malformed_reason`, and `malformed_rule` where a record can break another rule than `malformed_row`.
+    Empty text is null.
 
     Args:
         feed: The feed of the delivery.
@@ -74,17 +79,18 @@ def write_raw(
     Raises:
         UnreadableFile: A file cannot be read; `target` stays as it was.
     """
-    headers = [_header(feed, part, landing) for part in parts]
+    headers = [_reader(part).header(feed, part, landing) for part in parts]
     unexpected = tuple(dict.fromkeys(name for header in headers for name in header.unexpected))
-    schema = raw_schema(feed, unexpected)
-    if all(_is_parquet(part) for part in parts):
+    schema = raw_schema(feed, _extra(feed, headers, parts))
+    if all(_is_parquet(part) for part in parts) and not any(header.mapping for header in headers):
         schema = _encoded(schema, feed)
     landed = malformed = 0
     read: list[RawPart] = []
     with replacing(target) as temporary, _RowGroups(temporary, schema, feed) as groups:
-        for part in parts:
+        for part, header in zip(parts, headers, strict=True):
             place, before = place_of(part, landing), landed
-            for batch in _batches(feed, part, landing):
+            batches = _reader(part).batches(feed, part, landing)
+            for batch in mapped_batches(feed, header.mapping, batches) if header.mapping else batches:
                 groups.add(_rows(batch, landed + 1, schema, place))
                 landed += batch.rows.num_rows + len(batch.malformed)
                 malformed += len(batch.malformed)
@@ -137,12 +143,27 @@ def _is_parquet(part: Path) -> bool:
     return part.suffix.lower() == ".parquet"
 
 
-def _header(feed: Feed, part: Path, landing: Path) -> Header:
-    return (parquet_header if _is_parquet(part) else csv_header)(feed, part, landing)
+class _Reader(NamedTuple):
+    header: Callable[[Feed, Path, Path], Header]
+    batches: Callable[[Feed, Path, Path], Iterator[Batch]]
+    #: Whether records can break another rule than `malformed_row`.
+    has_rules: bool = False
 
 
-def _batches(feed: Feed, part: Path, landing: Path) -> Iterator[Batch]:
-    return (parquet_batches if _is_parquet(part) else csv_batches)(feed, part, landing)
+def _reader(part: Path) -> _Reader:
+    if _is_parquet(part):
+        return _Reader(parquet_header, parquet_batches)
+    if part.suffix.lower() in X12_EXTENSIONS:
+        return _Reader(x12_header, x12_batches, has_rules=True)
+    return _Reader(csv_header, csv_batches)
+
+
+def _extra(feed: Feed, headers: Sequence[Header], parts: Sequence[Path]) -> tuple[str, ...]:
+    """The columns of the raw file that are not the feed's, apart from what is said of malformed records."""
+    own = {column.name for column in feed.columns}
+    extra = dict.fromkeys(name for header in headers for name in header.names if name not in own)
+    has_rules = any(header.mapping or _reader(part).has_rules for header, part in zip(headers, parts, strict=True))
+    return (*extra, *([MALFORMED_RULE] if has_rules else []))
 
 
 def _rows(batch: Batch, first: int, schema: Any, place: str) -> Any:
@@ -161,6 +182,7 @@ def _rows(batch: Batch, first: int, schema: Any, place: str) -> Any:
         ROW_NUMBER: ordinals,
         MALFORMED: pa.array([bad.text for bad in batch.malformed], pa.string()),
         MALFORMED_REASON: pa.array([bad.reason for bad in batch.malformed], pa.string()),
+        MALFORMED_RULE: pa.array([bad.rule for bad in batch.malformed], pa.string()),
     }
     return pa.concat_tables([rows, _table(known, schema)])
 

@@ -11,6 +11,7 @@ from claims_lakehouse.contracts import FEEDS, Feed
 from claims_lakehouse.errors import AuditFailed
 from claims_lakehouse.orchestration import stages
 from claims_lakehouse.orchestration.checks import history_checks, invariants_failed, validated_checks
+from claims_lakehouse.orchestration.codes import code_assets
 from claims_lakehouse.orchestration.metadata import (
     counts_table,
     history_schema,
@@ -70,7 +71,7 @@ def _raw(feed: Feed) -> dg.AssetsDefinition:
 
 def _validated(feed: Feed) -> dg.AssetsDefinition:
     shared = {
-        "deps": [raw_key(feed)],
+        "deps": [raw_key(feed), *code_assets(feed)],
         "group_name": "validation",
         "kinds": {"polars", "pandera"},
         "owners": OWNERS,

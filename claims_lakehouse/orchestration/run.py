@@ -66,7 +66,7 @@ class Runner:
             return Outcome(error=state.failure)
         if state is not None and state.is_held:
             return Outcome(held=state.holding)
-        if state is None or (state.status == "applied" and not state.is_applied):
+        if state is None or state.content is None or (state.status == "applied" and not state.is_applied):
             return Outcome(error=error or "the run failed")
         return Outcome()
 

@@ -13,9 +13,9 @@ import duckdb
 import polars as pl
 
 from claims_lakehouse.contracts import Feed, Rule
-from claims_lakehouse.contracts.rules import DUPLICATE_ROW, MALFORMED_ROW
+from claims_lakehouse.contracts.rules import DUPLICATE_ROW, UNREAD
 from claims_lakehouse.errors import UsageError
-from claims_lakehouse.history.live_issues import key_text
+from claims_lakehouse.history.finding_sql import key_text
 from claims_lakehouse.landing.discovery import check_delivery_key
 from claims_lakehouse.serving.connect import Connection
 from claims_lakehouse.serving.origin import Origin, origins
@@ -294,7 +294,7 @@ def _fate(stated: _Accepted | None, issues: Collection[Found], delivery: _Delive
         return status
     # What a correction put right is not what became of the row.
     holding = [found for found in issues if not (found.resolved_by or "").startswith("correction ")]
-    if any(found.rule == MALFORMED_ROW.name for found in holding):
+    if any(found.rule in UNREAD for found in holding):
         return "malformed"
     if any(found.severity == "error" for found in holding):
         return "quarantined"

@@ -5,9 +5,21 @@ from __future__ import annotations
 import polars as pl
 from pandera.errors import SchemaErrors
 
+from claims_lakehouse.codes.judge import judge
 from claims_lakehouse.contracts import Feed
 from claims_lakehouse.validation.findings import findings, no_findings
 from claims_lakehouse.validation.parse import Parsed
+
+
+def released_code_findings(parsed: Parsed, feed: Feed, codes: pl.DataFrame | None) -> pl.DataFrame:
+    """What the releases of the days of service have against a batch's codes; nothing where no releases are given."""
+    found = [no_findings()]
+    for check in feed.released_codes if codes is not None else ():
+        for judged in judge(parsed.typed, check, codes):  # type: ignore[arg-type]
+            sent = parsed.sent.select("row_number", pl.col(check.column).alias("value"))
+            rows = judged.rows.join(sent, on="row_number", how="left", maintain_order="left")
+            found.append(findings(rows, judged.rule, check.column, expected=pl.col("codes")))
+    return pl.concat(found)
 
 
 def contract_findings(parsed: Parsed, feed: Feed) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from claims_lakehouse.contracts import Feed, Rule
+from claims_lakehouse.contracts.formats import TEXT
 
 #: What a finding says of a row, before the row's own key and sequence are joined to it.
 SCHEMA: dict[str, pl.DataType] = {
@@ -110,10 +111,25 @@ def as_issues(found: pl.DataFrame, rows: pl.DataFrame, feed: Feed, delivery: str
     )
 
 
+def key_texts(texts: pl.DataFrame, typed: pl.DataFrame, feed: Feed) -> pl.DataFrame:
+    """The columns of a record's key as text: the value's where there is one, so that `01` and `1` name one record.
+
+    `texts` and `typed` are the same rows, as trimmed text and as values.
+    """
+    return pl.DataFrame(
+        [
+            texts[name]
+            if feed.column(name).form == TEXT
+            else typed[name].cast(pl.String).zip_with(typed[name].is_not_null(), texts[name])
+            for name in feed.key
+        ]
+    )
+
+
 def record_moments(typed: pl.DataFrame, texts: pl.DataFrame, feed: Feed, received: datetime) -> pl.DataFrame:
     """The key and sequence of each row, as issues name them: row_number, record_key, sequence (TIMESTAMP).
 
-    `texts` holds the trimmed text of every column; a key of several columns is joined with `|`.
+    `texts` holds the text of the key's columns (`key_texts`); a key of several columns is joined with `|`.
     """
     sequence = (
         typed[feed.sequence].cast(pl.Datetime("us"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from claims_lakehouse.landing.corrections import Overlay
-from claims_lakehouse.landing.header import MALFORMED, MALFORMED_REASON, ROW_NUMBER
+from claims_lakehouse.landing.header import MALFORMED, MALFORMED_REASON, MALFORMED_RULE, ROW_NUMBER
 
 
 def lay_over(rows: pl.DataFrame, overlay: Overlay) -> pl.DataFrame:
@@ -19,7 +19,7 @@ def lay_over(rows: pl.DataFrame, overlay: Overlay) -> pl.DataFrame:
     number = pl.col(ROW_NUMBER)
     laid = []
     for column in rows.columns:
-        if column in (MALFORMED, MALFORMED_REASON):
+        if column in (MALFORMED, MALFORMED_REASON, MALFORMED_RULE):
             laid.append(pl.when(number.is_in(list(here))).then(None).otherwise(pl.col(column)).alias(column))
             continue
         texts = {row: changed[column] or None for row, changed in here.items() if column in changed}

@@ -64,7 +64,8 @@ def future_findings(parsed: Parsed, feed: Feed, delivery: str, received: datetim
     found = [no_findings()]
     if delivery != PRIMING:
         day = received.date()
-        for column in (column for column in feed.columns if column.form.dtype == pl.Date):
+        dated = (column for column in feed.columns if column.form.dtype == pl.Date and not column.form.lies_ahead)
+        for column in dated:
             is_sequence = column.name == feed.sequence
             limit = min(day, date.max - SEQUENCE_GRACE) + SEQUENCE_GRACE if is_sequence else day
             late = (parsed.typed[column.name] > limit).fill_null(value=False)
@@ -95,7 +96,7 @@ def _field_findings(column: Column, raw: pl.DataFrame, field: pl.DataFrame) -> l
     if form.rule is not None and value.null_count() > text.null_count():
         unread = _as_sent(raw, column.name).filter(text.is_not_null() & value.is_null())
         found.append(findings(unread, form.rule, column.name, expected=form.accepts, suggest=form.suggest))
-    if not column.required and text.null_count() > 0:
+    if not (column.required or column.often_empty) and text.null_count() > 0:
         found.append(findings(_as_sent(raw, column.name).filter(text.is_null()), MISSING_OPTIONAL, column.name))
     for notice in form.notices:
         holds = field[notice.rule.name]

@@ -79,6 +79,10 @@ class RawRows(NamedTuple):
         for groups, first, count in _batched(footer, rows):
             yield self._read(scan, file, recurring, groups, first, count)
 
+    def columns(self) -> list[str]:
+        """The names of the file's columns; UnreadableFile where it is damaged."""
+        return list(self._file(()).schema_arrow.names)
+
     def of(self, numbers: pl.Series, columns: Sequence[str]) -> pl.DataFrame:
         """Some columns, `row_number` among them, of the rows that have these numbers; UnreadableFile where damaged."""
         among = pl.col(ROW_NUMBER).is_in(numbers.cast(pl.Int64).implode())

@@ -19,10 +19,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from claims_lakehouse.codes.icd10cm import codes_for
 from claims_lakehouse.contracts import Feed
 from claims_lakehouse.errors import UnreadableFile
 from claims_lakehouse.files import replacing
 from claims_lakehouse.landing.corrections import Overlay, read_overlay
+from claims_lakehouse.landing.header import MALFORMED, MALFORMED_REASON, MALFORMED_RULE, ROW_NUMBER
 from claims_lakehouse.landing.raw import read_summary
 from claims_lakehouse.settings import Settings
 from claims_lakehouse.validation.findings import ISSUE_SCHEMA
@@ -59,7 +61,8 @@ def validate_delivery(
         valid_path = stack.enter_context(replacing(settings.validated(feed.name, delivery, fingerprint)))
         issues_path = stack.enter_context(replacing(settings.issues(feed.name, delivery, fingerprint)))
         rows = RawRows(raw, overlay)
-        verifier = Verifier(feed, delivery, received, survey(rows, feed), corrections)
+        codes = codes_for(settings, feed)
+        verifier = Verifier(feed, delivery, received, survey(rows, feed), corrections, codes)
         output = stack.enter_context(_Output(feed, valid_path, issues_path))
         found = []
         for split in _splits(rows, feed, verifier, settings.temporary, progress):
@@ -68,7 +71,7 @@ def validate_delivery(
                 found.append(split.issues)
         if overlay.ids:
             rows = RawRows(raw)
-            as_landed = Verifier(feed, delivery, received, survey(rows, feed))
+            as_landed = Verifier(feed, delivery, received, survey(rows, feed), codes=codes)
             before = pl.concat(split.issues for split in _splits(rows, feed, as_landed, settings.temporary))
             output.write(Split(pl.DataFrame(), _settled(before, pl.concat(found), overlay)))
         verification = verifier.verification()
@@ -81,7 +84,8 @@ def _splits(
 ) -> Iterator[Split]:
     """Everything that verification makes of raw rows, in bounded frames."""
     yield verifier.unexpected(read_summary(rows.path).unexpected_columns)
-    columns = ["row_number", *(column.name for column in feed.columns), "malformed", "malformed_reason"]
+    columns = [ROW_NUMBER, *(column.name for column in feed.columns), MALFORMED, MALFORMED_REASON]
+    columns += [name for name in rows.columns() if name == MALFORMED_RULE]
     recurring = [column.name for column in feed.columns if column.form.recurs]
     done = 0
     batches = rows.batches(columns, BATCH_ROWS, encode=recurring)

@@ -12,7 +12,9 @@ from typing import NamedTuple
 import polars as pl
 
 from claims_lakehouse.contracts import Feed
+from claims_lakehouse.contracts.formats import TEXT
 from claims_lakehouse.landing.header import MALFORMED
+from claims_lakehouse.validation.findings import key_texts
 from claims_lakehouse.validation.raw_rows import RawRows, ahead
 
 #: How many rows are read, and how many hashes are sorted, at a time.
@@ -40,7 +42,7 @@ def survey(raw: RawRows, feed: Feed) -> Survey:
             kept.append(_where_all((name,), _short(pl.col(name).hash())).alias(place))
     nothing = pl.DataFrame(schema={"row_number": pl.Int64, **dict.fromkeys(columns, pl.String)}).select(kept)
     batches = ahead(raw.batches(_sent(columns), _READ_ROWS))
-    seen = pl.concat([nothing, *(_texts(batch.rows, columns).select(kept) for batch in batches)])
+    seen = pl.concat([nothing, *(_read(batch.rows, columns, feed).select(kept) for batch in batches)])
     return Survey(_repeated(seen), _swapped(raw, *feed.swappable, seen) if feed.swappable else _NO_ROWS)
 
 
@@ -52,6 +54,16 @@ def _texts(rows: pl.DataFrame, columns: tuple[str, ...]) -> pl.DataFrame:
     """Row numbers and trimmed texts of the rows that could be split."""
     well_formed = rows.filter(pl.col(MALFORMED).is_null())
     return well_formed.select("row_number", *(_trimmed(name) for name in columns))
+
+
+def _read(rows: pl.DataFrame, columns: tuple[str, ...], feed: Feed) -> pl.DataFrame:
+    """The same, keys of other formats than text as their values are written."""
+    texts = _texts(rows, columns)
+    parsed = [name for name in feed.key if feed.column(name).form != TEXT]
+    if not parsed:
+        return texts
+    typed = texts.select(feed.column(name).form.parse(pl.col(name)).alias(name) for name in parsed)
+    return texts.with_columns(key_texts(texts, typed, feed))
 
 
 def _trimmed(name: str) -> pl.Expr:

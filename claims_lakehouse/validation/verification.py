@@ -12,14 +12,16 @@ from typing import NamedTuple
 
 import polars as pl
 
+from claims_lakehouse.codes.releases import releases_version
 from claims_lakehouse.contracts import Feed
-from claims_lakehouse.contracts.rules import MALFORMED_ROW, RULES, SWAPPED_IDS, UNEXPECTED_COLUMN
-from claims_lakehouse.landing.header import MALFORMED, MALFORMED_REASON
-from claims_lakehouse.validation.check import contract_findings
+from claims_lakehouse.contracts.rules import MALFORMED_ROW, RULES, SWAPPED_IDS, UNEXPECTED_COLUMN, rule_named
+from claims_lakehouse.landing.header import MALFORMED, MALFORMED_REASON, MALFORMED_RULE
+from claims_lakehouse.validation.check import contract_findings, released_code_findings
 from claims_lakehouse.validation.findings import (
     MOMENT_SCHEMA,
     as_issues,
     findings,
+    key_texts,
     no_findings,
     record_moments,
 )
@@ -82,9 +84,10 @@ def contract_version(feed: Feed) -> str:
     """A hash of a feed's declaration and the rule table: it changes when what is verified does."""
     declared = [
         feed.name, feed.key, feed.sequence, feed.swappable,
-        [(c.name, c.form.name, c.form.accepts, c.required) for c in feed.columns],
+        [(c.name, c.form.name, c.form.accepts, c.required, c.often_empty) for c in feed.columns],
         [(check.name, str(check.statistics)) for c in feed.contract.to_schema().columns.values() for check in c.checks],
         [(rule.name, rule.severity) for rule in RULES],
+        releases_version() if feed.released_codes else None,
     ]  # fmt: skip
     return sha256(json.dumps(declared, default=str).encode()).hexdigest()[:12]
 
@@ -100,10 +103,22 @@ def valid_columns(feed: Feed) -> dict[str, pl.DataType]:
 
 
 class Verifier:
-    """The running counts of one delivery's verification, of which `seen` says what was surveyed."""
+    """The running counts of one delivery's verification, of which `seen` says what was surveyed.
 
-    def __init__(self, feed: Feed, delivery: str, received: datetime, seen: Survey, corrections: str = "") -> None:
+    `codes` is the table of released codes that the feed's columns are held to; where it is None they are not.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        delivery: str,
+        received: datetime,
+        seen: Survey,
+        corrections: str = "",
+        codes: pl.DataFrame | None = None,
+    ) -> None:
         self._feed, self._delivery, self._received, self._corrections = feed, delivery, received, corrections
+        self._codes = codes
         self.seen = seen
         self._landed = self._malformed = self._quarantined = self._duplicate = self._valid = 0
         self._repeats = False
@@ -131,12 +146,11 @@ class Verifier:
             no_findings(),
             parsed.found,
             contract_findings(parsed, self._feed),
+            released_code_findings(parsed, self._feed, self._codes),
             future_findings(parsed, self._feed, self._delivery, self._received),
         ]
         if parsed.malformed.height:
-            reason = pl.col(MALFORMED_REASON)
-            rows = parsed.malformed.select("row_number", pl.col(MALFORMED).alias("value"), reason)
-            found.insert(0, findings(rows, MALFORMED_ROW, None, expected=reason))
+            found[:0] = _malformed_findings(parsed.malformed)
         numbers = parsed.typed["row_number"]
         is_swapped = _is_among(numbers, self.seen.swapped)
         if is_swapped.any():
@@ -149,9 +163,8 @@ class Verifier:
                 )
             )
         all_found = pl.concat(found)
-        wrong = all_found.filter((pl.col("severity") == "error") & (pl.col("rule") != MALFORMED_ROW.name))[
-            "row_number"
-        ].unique()
+        is_read = ~pl.col("row_number").is_in(parsed.malformed["row_number"].implode())
+        wrong = all_found.filter((pl.col("severity") == "error") & is_read)["row_number"].unique()
         self._quarantined += len(wrong)
         is_wrong, recurs = _is_among(numbers, wrong.sort()), _is_among(numbers, self.seen.repeated)
         accepted, held_back = parsed.typed, parsed.typed.clear()
@@ -161,7 +174,7 @@ class Verifier:
         is_told = _is_among(numbers, all_found["row_number"].unique().sort())
         moments = record_moments(
             parsed.typed.select("row_number", *([self._feed.sequence] if self._feed.sequence else [])).filter(is_told),
-            parsed.texts.select(self._feed.key).filter(is_told),
+            key_texts(parsed.texts, parsed.typed, self._feed).filter(is_told),
             self._feed,
             self._received,
         )
@@ -206,6 +219,21 @@ class Verifier:
             if severity == "error":
                 self._errors[rule] += count
         return as_issues(found, moments, self._feed, self._delivery)
+
+
+def _malformed_findings(rows: pl.DataFrame) -> list[pl.DataFrame]:
+    """A finding for each record that could not be read, of the rule that its reader named."""
+    rule = pl.col(MALFORMED_RULE).fill_null(MALFORMED_ROW.name) if MALFORMED_RULE in rows.columns else None
+    named = rows.with_columns((pl.lit(MALFORMED_ROW.name) if rule is None else rule).alias("_rule"))
+    return [
+        findings(
+            some.select("row_number", pl.col(MALFORMED).alias("value"), MALFORMED_REASON),
+            rule_named(str(name)),
+            None,
+            expected=pl.col(MALFORMED_REASON),
+        )
+        for (name,), some in named.group_by("_rule", maintain_order=True)
+    ]
 
 
 def _is_among(numbers: pl.Series, some: pl.Series) -> pl.Series:

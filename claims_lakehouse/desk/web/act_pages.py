@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import FormData
 
+from claims_lakehouse.codes.icd10cm import codes_at_hand
 from claims_lakehouse.contracts import feed_named
 from claims_lakehouse.desk.form import problems
 from claims_lakehouse.desk.issues import Issue
@@ -88,7 +89,7 @@ def check(request: Request, issue_id: str, fields: Fields, at: Seen, _: Steward)
         request,
         "_problems.html",
         feed=feed,
-        problems=problems(feed, texts, issue.delivery, _received(desk, issue)),
+        problems=problems(feed, texts, issue.delivery, _received(desk, issue), codes_at_hand(desk.settings, feed)),
         changed=list(_changed(texts, _looked_at(desk, issue, fields))),
     )
 

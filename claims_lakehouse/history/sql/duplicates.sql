@@ -1,0 +1,60 @@
+-- One row is one line that bills what an earlier one billed (exact_duplicate), or nearly so (near_duplicate), among the
+-- patients in `compared_patients`; the value names the other line. Lines that bill nothing, and those of claims that
+-- were replaced or voided, are left out. Earlier is a place in the one order of deliveries and rows.
+INSERT INTO internal.finding BY NAME
+WITH current_lines AS (
+    SELECT {key}, {key_text} AS named, {patient} AS patient, {provider} AS provider, {day} AS day, {code} AS code,
+           string_split({diagnoses}, '|') AS diagnoses, {amount} AS amount, {claim} AS claim, {replaces} AS replaces,
+           ({ignored}) IS TRUE AS is_ignored, md5(concat_ws(chr(31), {act})) AS act,
+           valid_from AS sequence, delivery, row_number, delivery_order.place AS place
+    FROM {table} AS current_line JOIN delivery_order USING (delivery)
+    WHERE is_current AND delivery_order.feed = '{feed}' AND {patient} IN (FROM compared_patients)
+),
+lines AS (
+    SELECT * FROM current_lines
+    WHERE NOT is_ignored
+      AND (patient, claim) NOT IN (SELECT (patient, replaces) FROM current_lines WHERE replaces IS NOT NULL)
+),
+exact AS (
+    SELECT * EXCLUDE (nth)
+    FROM (
+        SELECT *, first(named) OVER acts AS other, row_number() OVER acts AS nth
+        FROM lines WINDOW acts AS (PARTITION BY act ORDER BY place, delivery, row_number)
+    )
+    WHERE nth > 1
+),
+later AS (
+    SELECT *, unnest([week - 1, week, week + 1]) AS near_week
+    FROM (SELECT *, date_diff('day', DATE '1900-01-01', day) // 7 AS week FROM lines ANTI JOIN exact USING ({key}))
+),
+paired AS (
+    SELECT later.*, earlier.named AS other, earlier.place AS other_place, earlier.row_number AS other_row,
+           abs(date_diff('day', earlier.day, later.day)) AS days,
+           CASE WHEN earlier.code = later.code THEN {same_code} ELSE {like_code} END AS for_code,
+           round({for_amount} * greatest(0, 1 - abs(earlier.amount - later.amount)
+                / greatest(earlier.amount, later.amount, 0.01) / {amount_within}), 0) AS for_amount,
+           round({for_days} * (1 - days / {days}), 0) AS for_days,
+           round({for_diagnoses} * len(list_intersect(earlier.diagnoses, later.diagnoses))
+                / greatest(len(earlier.diagnoses), len(later.diagnoses)), 0) AS for_diagnoses
+    FROM later JOIN lines AS earlier
+      ON earlier.patient = later.patient AND earlier.provider = later.provider
+     AND left(earlier.code, 4) = left(later.code, 4)
+     AND date_diff('day', DATE '1900-01-01', earlier.day) // 7 = later.near_week
+    WHERE earlier.claim <> later.claim AND days <= {days}
+      AND (earlier.place, earlier.delivery, earlier.row_number) < (later.place, later.delivery, later.row_number)
+),
+near AS (
+    SELECT *, CAST(for_code + for_amount + for_days + for_diagnoses AS INTEGER) AS points FROM paired
+    WHERE for_code + for_amount + for_days + for_diagnoses >= {threshold}
+    QUALIFY row_number() OVER (
+        PARTITION BY {key} ORDER BY for_code + for_amount + for_days + for_diagnoses DESC, other_place, other, other_row
+    ) = 1
+)
+SELECT {exact_issue}, other AS value, sequence, 'open' AS status, NULL AS resolved_by FROM exact
+UNION ALL BY NAME
+SELECT {near_issue},
+       format('{{}}: {{}} of 100 (procedure {{}}, amount {{}}, {{}} days apart {{}}, diagnoses {{}})', other, points,
+              CAST(for_code AS INTEGER), CAST(for_amount AS INTEGER), days, CAST(for_days AS INTEGER),
+              CAST(for_diagnoses AS INTEGER)) AS value,
+       sequence, 'open' AS status, NULL AS resolved_by
+FROM near
