@@ -7,6 +7,7 @@ above a billable code is a header.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from datetime import date
 from importlib.metadata import version
@@ -69,7 +70,9 @@ def _of_2024() -> pl.DataFrame:
 
 
 def _of_2026() -> pl.DataFrame:
-    import simple_icd_10_cm as icd  # 1.6 s and 180 MB: never where nobody needs it
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # its own way to read its data
+        import simple_icd_10_cm as icd  # 1.6 s and 180 MB: never where nobody needs it
 
     found = [code for code in icd.get_all_codes(with_dots=False) if icd.is_category_or_subcategory(code)]
     return pl.DataFrame(

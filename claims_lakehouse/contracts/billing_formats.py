@@ -49,12 +49,9 @@ def _parse_procedure(text: pl.Expr) -> pl.Expr:
     return pl.when(code.str.contains("^(?:[0-9]{4}[0-9FTUM]|[A-HJ-MP-V][0-9]{4})$")).then(code)
 
 
-def _parse_diagnoses(text: pl.Expr) -> pl.Expr:
-    return _codes(text.str.replace_all(".", "", literal=True), "[A-Z0-9]{3,7}", MOST_DIAGNOSES)
-
-
-def _parse_diagnosis(text: pl.Expr) -> pl.Expr:
-    return _codes(text.str.replace_all(".", "", literal=True), "[A-Z0-9]{3,7}", 1)
+def _diagnoses(most: int) -> Parser:
+    # Codes of ICD-9-CM pass: until 30 September 2015 they were the ones to send, and releases judge the rest.
+    return lambda text: _codes(text.str.replace_all(".", "", literal=True), "[A-Z0-9][0-9][A-Z0-9]{1,5}", most)
 
 
 def _parse_place(text: pl.Expr) -> pl.Expr:
@@ -117,23 +114,24 @@ MODIFIERS = _text(
     lambda text: _codes(text, "[A-Z0-9]{2}", MOST_MODIFIERS),
     rules.BAD_MODIFIERS,
 )
-#: A part of a key: no modifier is a value too.
+#: A part of a key: no modifier is a value too. Not `recurs`: what recurs is read once a text, and nothing is no text.
 MODIFIER_OR_NONE = _text(
     "modifier or none",
     "a modifier of two letters or digits, or nothing",
     lambda text: pl.when(text.is_null()).then(pl.lit("")).otherwise(_codes(text, "[A-Z0-9]{2}", 1)),
     rules.BAD_MODIFIERS,
+    recurs=False,
 )
 DIAGNOSES = _text(
     "diagnosis codes",
-    f"1 to {MOST_DIAGNOSES} codes of 3 to 7 letters and digits, with or without dots, kept as E119|I10",
-    _parse_diagnoses,
+    f"1 to {MOST_DIAGNOSES} codes of 3 to 7 letters and digits, the second a digit, with or without dots, kept as E119|I10",
+    _diagnoses(MOST_DIAGNOSES),
     rules.BAD_DIAGNOSIS_CODES,
 )
 DIAGNOSIS = _text(
     "diagnosis code",
-    "a code of 3 to 7 letters and digits, with or without a dot, kept without",
-    _parse_diagnosis,
+    "a code of 3 to 7 letters and digits, the second a digit, with or without a dot, kept without",
+    _diagnoses(1),
     rules.BAD_DIAGNOSIS_CODES,
 )
 POINTERS = _text(

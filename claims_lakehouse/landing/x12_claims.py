@@ -94,7 +94,7 @@ class _Walk:
                 self._person(segment)
             case "NM1":
                 self._provider(segment)
-            case "REF" | "HI" | "DTP" | "SV1" if self._claim is not None and not self._in_other_insurance:
+            case "REF" | "HI" | "DTP" | "SV1" if self._claim is not None:
                 self._detail(segment, self._claim)
 
     def ended(self, by: str) -> Iterator[Record]:
@@ -106,7 +106,6 @@ class _Walk:
         self._line = None
         if by != "LX":
             self._claim = None
-            self._in_other_insurance = False
 
     def _level(self, level: str) -> None:
         self._patient, self._patient_number = (Person() if level == "23" else None), ""
@@ -189,5 +188,4 @@ def _diagnoses(segment: Segment) -> str:
     """The diagnoses of an HI, empty ones between others kept: pointers count them."""
     if segment.component(1, 1) not in _DIAGNOSES:
         return ""
-    known = [number for number in range(1, len(segment.elements)) if segment.component(number, 1) in _DIAGNOSES | {""}]
-    return JOINED.join(segment.component(number, 2) for number in known).rstrip(JOINED)
+    return JOINED.join(segment.component(number, 2) for number in range(1, len(segment.elements))).rstrip(JOINED)

@@ -15,8 +15,6 @@ ENROLMENT_COLUMNS = (
 )  # fmt: skip
 
 _COVERAGE_ENDS = {"HD", "INS", "SE"}
-#: What begins a loop below a coverage, or after the last of a member.
-_FURTHER = {"LX", "COB", "LS"}
 
 
 def enrolment_records(transaction: Sequence[Segment]) -> Iterator[Record]:
@@ -47,19 +45,14 @@ class _Member:
         self._covered: dict[str, str] = {}
         self._hd: Segment | None = None
         self._name = ""
-        self._further = False
 
     def step(self, segment: Segment) -> None:
         """Take a segment in."""
         if segment.name == "HD":
-            self._hd, self._covered, self._further = segment, {}, False
-        elif segment.name in _FURTHER:
-            self._further = True
+            self._hd, self._covered = segment, {}
         elif segment.name == "NM1":
             self._name = segment.element(1)
-        if self._further or segment.name not in ("REF", "DTP", "NM1", "DMG"):
-            return
-        if segment.name in ("REF", "DTP") and (self._hd is not None or not self._name):
+        if segment.name in ("REF", "DTP"):
             said = self._said if self._hd is None else self._covered
             said.setdefault(f"{segment.name}*{segment.element(1)}", segment.element(2 if segment.name == "REF" else 3))
         elif self._hd is None and self._name in ("IL", "74"):

@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 from claims_lakehouse.landing.x12_segments import Segment
 
 _DOTENV = "PYTHON_DOTENV_DISABLED"
+_WRONG_PARENT, _SAME_NUMBER = "an HL does not name the HL under which it stands", "two HL have one number"
 #: What x12sdk's own checks say, by how it begins; the values that follow are left out.
 _OWN_CHECKS = {
     "Claim Amount": "the charges of the claim's lines do not add up to CLM02",
     "Duplicate ": "a loop has two segments of one name and qualifier",
-    "HL ": "an HL does not name the HL under which it stands",
-    "duplicate HL": "two HL have one number",
+    "HL ": _WRONG_PARENT,
+    "duplicate HL": _SAME_NUMBER,
     "Invalid date": "{element} is no date of the form that its qualifier names",
     "Identification code": "an identification code and its qualifier come without each other",
     "Invalid field usage": "{element} is for persons only",
@@ -94,6 +95,12 @@ def _library(module: str) -> ModuleType:
     return {"models": models, "parsing": parsing}[module]
 
 
+class _Name(str):
+    """A segment's name that knows its place: the library keeps it with what it makes of the segment."""
+
+    place: int
+
+
 def _left(transaction: Sequence[Segment], guide: Guide) -> str | None:
     from pydantic import ValidationError
 
@@ -107,11 +114,15 @@ def _left(transaction: Sequence[Segment], guide: Guide) -> str | None:
     )
     parser = _library("parsing").create_parser(*guide, delimiters)
     named = f"{guide.transaction} ({guide.version})"
-    for segment in transaction:
+    for place, segment in enumerate(transaction):
+        # REF04, which the guides have, x12sdk has not.
+        elements = segment.elements[1:4] if segment.name == "REF" else segment.elements[1:]
+        name = _Name(segment.name)
+        name.place = place
         try:
-            parser.parse(segment.name, [segment.name, *segment.elements[1:]])
+            parser.parse(segment.name, [name, *elements])
         except ValidationError as error:
-            return _first_of(error, transaction, named)
+            return _first_of(error, parser._context.transaction_data, transaction, named)
         except MemoryError:
             raise
         except Exception as error:
@@ -124,64 +135,53 @@ def _left(transaction: Sequence[Segment], guide: Guide) -> str | None:
     return None
 
 
-def _first_of(error: Any, transaction: Sequence[Segment], guide: str) -> str:
-    """What the first of a model's errors says, and how many more there are."""
-    problem = error.errors(include_url=False, include_context=False)[0]
-    path = [part for part in problem["loc"] if isinstance(part, str)]
-    last = path[-1] if path else ""
-    within = next((part for part in reversed(path) if part.endswith("_segment")), "")
-    absent = problem["type"] == "missing" and last == within
-    name = "" if absent else within.removesuffix("_segment").upper()
-    where = _found(problem["input"], name, transaction)
-
-    element = last or "the transaction"
-    if last.endswith("_segment"):
-        element = f"segment {last.removesuffix('_segment').upper()}"
-    elif last.startswith("loop_"):
-        element = f"loop {last.removeprefix('loop_').upper()}"
-    said = problem["msg"].removeprefix("Value error, ")
-    own = next((text for start, text in _OWN_CHECKS.items() if said.startswith(start)), _OTHERWISE)
-    text = own if problem["type"] == "value_error" else _KINDS.get(problem["type"], _OTHERWISE)
+def _first_of(error: Any, given: Any, transaction: Sequence[Segment], guide: str) -> str:
+    """What the first of a model's errors says, and how many more there are; `given` is what the model was made of."""
+    problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    named = [part for part in problem["loc"] if isinstance(part, str)]
+    element = named[-1] if named else "the transaction"
+    if element.endswith("_segment"):
+        element = f"segment {element.removesuffix('_segment').upper()}" if problem["type"] == "missing" else "it"
+    elif element.startswith("loop_"):
+        element = f"loop {element.removeprefix('loop_').upper()}"
+    text = _KINDS.get(problem["type"], _OTHERWISE)
+    if problem["type"] == "value_error":
+        said = problem["msg"].removeprefix("Value error, ")
+        text = next((own for start, own in _OWN_CHECKS.items() if said.startswith(start)), _OTHERWISE)
+    where = transaction[_place(problem["loc"], given, len(transaction) - 1)]
+    if text in (_WRONG_PARENT, _SAME_NUMBER):
+        where = _unlinked(transaction) or where
     more = error.error_count() - 1
-    return f"{where}: {text.format(element=element, guide=guide)}" + (f" (and {more} more)" if more else "")
+    return f"{_at(where)}: {text.format(element=element, guide=guide)}" + (f" (and {more} more)" if more else "")
 
 
-def _found(sent: Any, name: str, transaction: Sequence[Segment]) -> str:
-    """Where a model's error is: its segment, or the segment with which its loop begins.
-
-    A model does not know places, only what it was given: the first segment is meant that holds that.
-    """
-    ending = transaction[-1]
-    if not name and isinstance(sent, dict) and "footer" in sent:
-        return _at(ending)
-    begins = next(_segments_of(sent), None)
-    if begins is not None:
-        return _at(next((one for one in transaction if _is_same(one, begins)), ending))
-    named = [one for one in transaction if one.name == name]
-    texts = [sent] if isinstance(sent, str) else _joined(sent, ending) if isinstance(sent, list) else []
-    for one in named:
-        if any(text in one.elements[1:] for text in texts):
-            return _at(one)
-    return f"segment {name} (the first is at position {named[0].position})" if named else _at(ending)
+def _unlinked(transaction: Sequence[Segment]) -> Segment | None:
+    """The first HL that has a number that was there before, or a parent that was not."""
+    numbers: set[str] = set()
+    for segment in (one for one in transaction if one.name == "HL"):
+        number, parent = segment.element(1).strip(), segment.element(2).strip()
+        if number in numbers or (parent and parent not in numbers):
+            return segment
+        numbers.add(number)
+    return None
 
 
-def _joined(sent: list[Any], segment: Segment) -> list[str]:
-    separators = (segment.separators.component, segment.separators.repetition or "")
-    return [separator.join(sent) for separator in separators if all(isinstance(one, str) for one in sent)]
+def _place(path: Sequence[str | int], given: Any, last: int) -> int:
+    """The place of the segment on a path into the transaction, or of the one with which its innermost loop begins."""
+    place = last
+    for part in path:
+        try:
+            given = given[part]
+        except (LookupError, TypeError):
+            break
+        place = min(_places(given), default=place)
+    return place
 
 
-def _segments_of(sent: Any) -> Iterator[dict[str, Any]]:
-    """The segments in what a model was given, as the parser makes them: elements by name, in order."""
-    if isinstance(sent, dict) and "segment_name" in sent:
-        yield sent
-    elif isinstance(sent, (dict, list)):
-        for one in sent.values() if isinstance(sent, dict) else sent:
-            yield from _segments_of(one)
-
-
-def _is_same(segment: Segment, sent: dict[str, Any]) -> bool:
-    values = list(sent.values())
-    return segment.name == values[0] and all(
-        value == (element or None) or isinstance(value, list)
-        for value, element in zip(values[1:], segment.elements[1:], strict=False)
-    )
+def _places(given: Any) -> Iterator[int]:
+    """The places of the segments that make up a segment, a loop or a list."""
+    if isinstance(given, dict) and "segment_name" in given:
+        yield given["segment_name"].place
+    elif isinstance(given, (dict, list)):
+        for one in given.values() if isinstance(given, dict) else given:
+            yield from _places(one)
