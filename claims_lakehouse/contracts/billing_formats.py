@@ -22,7 +22,7 @@ FREQUENCIES = ("1", "7", "8")
 CODE_SYSTEMS = (
     "cpt", "hcpcs", "icd_10_cm", "icd_10_pcs", "modifier", "place_of_service", "revenue_code", "ndc",
 )  # fmt: skip
-_ANY_SEPARATOR = r"[\s|,;^:~/]+"
+_ANY_SEPARATOR = r"\s*[|,;^:~/]\s*|\s+"
 
 
 def _text(name: str, accepts: str, parse: Parser, rule: Rule, *, recurs: bool = True) -> Format:
@@ -30,8 +30,8 @@ def _text(name: str, accepts: str, parse: Parser, rule: Rule, *, recurs: bool = 
 
 
 def _codes(text: pl.Expr, one: str, most: int) -> pl.Expr:
-    """Codes in upper case, whatever stands between them."""
-    codes = text.str.to_uppercase().str.replace_all(_ANY_SEPARATOR, LIST_SEPARATOR).str.strip_chars(LIST_SEPARATOR)
+    """Codes in upper case, whatever stands between them; one that is missing is not passed over: pointers count places."""
+    codes = text.str.to_uppercase().str.replace_all(_ANY_SEPARATOR, LIST_SEPARATOR).str.strip_chars_end(LIST_SEPARATOR)
     shaped = codes.str.contains(rf"^(?:{one})(?:\|(?:{one})){{0,{most - 1}}}$")
     return pl.when(shaped).then(codes)
 

@@ -43,8 +43,10 @@ def publish(settings: Settings) -> Publication:
             changes, rows = read_changes(con), row_counts(con)
             if is_published(settings, changes):
                 return Publication(changes, rows, is_new=False)
-            create_views(con)
-            con.execute("UPDATE internal.change SET views = $version", {"version": views_version()})
+            version = views_version()
+            if con.execute("SELECT views FROM internal.change").fetchall() != [(version,)]:
+                create_views(con)
+                con.execute("UPDATE internal.change SET views = $version", {"version": version})
             con.execute("CHECKPOINT")
         with replacing(settings.published, PUBLISHED_MODE) as temporary:
             shutil.copyfile(settings.warehouse, temporary)

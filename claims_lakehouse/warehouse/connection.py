@@ -18,7 +18,7 @@ from claims_lakehouse.errors import WarehouseBusy, WarehouseUnsound
 from claims_lakehouse.files import FILE_MODE, make_folder
 from claims_lakehouse.settings import Settings
 from claims_lakehouse.warehouse.bounds import bounds, set_quietly
-from claims_lakehouse.warehouse.schema import create_schema, is_of_this_schema
+from claims_lakehouse.warehouse.schema import create_schema, is_empty, is_of_this_schema
 
 #: How long a writer waits for its turn, seconds.
 PATIENCE = 600.0
@@ -51,9 +51,10 @@ def connected(settings: Settings, patience: float = PATIENCE) -> Iterator[duckdb
         settings.warehouse.chmod(FILE_MODE)
         set_quietly(con)
         try:
-            if not is_of_this_schema(con):
+            if is_empty(con):
+                create_schema(con)
+            elif not is_of_this_schema(con):
                 raise WarehouseUnsound(f"{settings.warehouse.name} has not the tables that the contracts declare.")
-            create_schema(con)
         except duckdb.Error as error:
             if not is_damage(error):
                 raise

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from hashlib import sha256
 
 import duckdb
@@ -91,23 +92,27 @@ def feed_ddl(feed: Feed) -> str:
 
 
 def create_schema(con: duckdb.DuckDBPyConnection) -> None:
-    """Make what is not there yet, and say by which declaration it was made."""
+    """Make every table, and say last by which declaration they were made."""
     con.execute(_SHARED + "".join(feed_ddl(feed) for feed in FEEDS))
     con.execute(
         "CREATE TABLE IF NOT EXISTS internal.schema AS SELECT $version AS version", {"version": schema_version()}
     )
 
 
+@cache
 def schema_version() -> str:
     """A hash of every table's declaration."""
     return sha256((_SHARED + "".join(feed_ddl(feed) for feed in FEEDS)).encode()).hexdigest()[:12]
 
 
+def is_empty(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a database has no table yet."""
+    return not con.execute("SELECT count(*) FROM duckdb_tables()").fetchall()[0][0]
+
+
 def is_of_this_schema(con: duckdb.DuckDBPyConnection) -> bool:
-    """Whether a warehouse is new, or its tables are those that the contracts declare."""
-    known = [name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
-    if not known:
-        return True
-    if "schema" not in known:
+    """Whether all tables are there as the contracts declare them: which ones they are is written down last."""
+    known = "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'internal' AND table_name = 'schema'"
+    if not con.execute(known).fetchall()[0][0]:
         return False
     return bool(con.execute("SELECT version = $v FROM internal.schema", {"v": schema_version()}).fetchall()[0][0])

@@ -15,9 +15,6 @@ from claims_lakehouse.contracts.formats import TEXT
 from claims_lakehouse.contracts.mapping import Constant, From, SourceMapping
 from claims_lakehouse.errors import ContractError, UnreadableFile
 from claims_lakehouse.landing.raw import RawSummary, write_raw
-from claims_lakehouse_tests.builders import REPOSITORY, Lakehouse
-
-DATA = REPOSITORY.parent / "shared" / "data"
 
 
 class Visits(pa.DataFrameModel):
@@ -129,32 +126,3 @@ def test_a_mapping_names_columns_of_its_feed() -> None:
 def test_no_two_layouts_of_a_feed_are_of_the_same_file_names() -> None:
     for feed in FEEDS:
         assert len({mapping.files for mapping in feed.mappings}) == len(feed.mappings)
-
-
-@pytest.mark.parametrize(
-    ("feed", "file", "landed", "malformed", "valid"),
-    [
-        ("medical_claims", "tuva/medical_claim_seed.csv", 2075, 0, 1756),
-        ("coverages", "tuva/eligibility_seed.csv", 31, 0, 31),
-        ("medical_claims", "synthea/claims.csv", 561, 0, 0),
-        ("medical_claims", "synthea/claims_transactions.csv", 5567, 3988, 0),
-        ("patients", "synthea/patients.csv", 11, 0, 11),
-        ("providers", "synthea/providers.csv", 47, 0, 47),
-        ("code_sets", "codesets/hcpcs_level_2.csv", 7501, 0, 7500),
-        ("code_sets", "codesets/place_of_service_codes.csv", 50, 0, 50),
-    ],
-)
-def test_real_files_of_other_layouts_land(
-    lakehouse: Lakehouse, feed: str, file: str, landed: int, malformed: int, valid: int
-) -> None:
-    source = DATA / file
-    if not source.exists():
-        pytest.skip(f"{source.name} is not here: shared/data is not part of the repository")
-    lakehouse.land(feed, source.stem, source.read_bytes())
-    lakehouse.ingest()
-    counts = "rows_landed, rows_malformed, rows_quarantined + rows_duplicate, rows_valid"
-    assert lakehouse.rows(f"SELECT {counts} FROM delivery") == [
-        (landed, malformed, landed - malformed - valid, valid)
-    ]  # fmt: skip
-    bad = "SELECT count(DISTINCT row_number) FROM issue WHERE severity = 'error'"
-    assert lakehouse.rows(bad) == [(landed - valid,)]  # each record is a row, or an issue that names its place
