@@ -1,1 +1,1 @@
-"""What codes meant on a day: the releases of ICD-10-CM at hand, and lines held to them. Stages read it; it reads none."""
+"""What codes meant on a day: the releases of ICD-10-CM at hand, and lines held to them. It reads no stage."""

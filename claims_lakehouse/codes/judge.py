@@ -25,8 +25,8 @@ class Judged(NamedTuple):
 def judge(typed: pl.DataFrame, check: ReleasedCodes, table: pl.DataFrame) -> list[Judged]:
     """Hold a column of typed lines (row_number and the contract's columns) to the releases in `table`.
 
-    On a day within a release, that one decides. On any other day the releases before and after it are asked: a code that
-    neither knows as billable cannot be verified. Lines without codes or day are left out.
+    On a day within a release, that one decides. On any other day the releases before and after it are asked: a code
+    that neither knows as billable cannot be verified. Lines without codes or day are left out.
     """
     day = pl.col(check.as_of)
     period = pl.sum_horizontal((day >= edge).cast(pl.Int8) for edge in boundaries(RELEASES))

@@ -1,8 +1,8 @@
 """The releases of ICD-10-CM that are at hand, read from the libraries that bring them. Slow: icd10cm.py keeps a table.
 
-A release of a fiscal year is in force from 1 October to 30 September (45 CFR 162.1002). FY 2016 is the list of codes that
-the General Equivalence Mappings were made for; it names billable codes alone, as does the list of FY 2024: what stands
-above a billable code is a header.
+A release of a fiscal year is in force from 1 October to 30 September (45 CFR 162.1002). FY 2016 is the list of codes
+that the General Equivalence Mappings were made for; it names billable codes alone, as does the list of FY 2024: what
+stands above a billable code is a header.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ UNKNOWN, HEADER, BILLABLE = 0, 1, 2
 
 
 class Release(NamedTuple):
-    """A release: its name, the days on which it is in force, and how its codes are read (code, description, standing)."""
+    """A release: its name, its first and last day, and how its codes are read (code, description, standing)."""
 
     name: str
     first: date
@@ -101,7 +101,7 @@ def _with_headers(codes: pl.Series, descriptions: pl.Series) -> pl.DataFrame:
 
 
 def boundaries(releases: Iterable[Release]) -> list[date]:
-    """The days on which a release comes into force or ceases to be, in order: days between an odd one and the next are its."""
+    """The days, in order, on which a release comes into force or ceases to be."""
     return [day for one in releases for day in (one.first, date.fromordinal(one.last.toordinal() + 1))]
 
 

@@ -30,7 +30,7 @@ def _text(name: str, accepts: str, parse: Parser, rule: Rule, *, recurs: bool = 
 
 
 def _codes(text: pl.Expr, one: str, most: int) -> pl.Expr:
-    """Codes in upper case, whatever stands between them; one that is missing is not passed over: pointers count places."""
+    """Codes in upper case, whatever stands between them. A gap is not passed over: pointers count places."""
     codes = text.str.to_uppercase().str.replace_all(_ANY_SEPARATOR, LIST_SEPARATOR).str.strip_chars_end(LIST_SEPARATOR)
     shaped = codes.str.contains(rf"^(?:{one})(?:\|(?:{one})){{0,{most - 1}}}$")
     return pl.when(shaped).then(codes)
@@ -124,7 +124,8 @@ MODIFIER_OR_NONE = _text(
 )
 DIAGNOSES = _text(
     "diagnosis codes",
-    f"1 to {MOST_DIAGNOSES} codes of 3 to 7 letters and digits, the second a digit, with or without dots, kept as E119|I10",
+    f"1 to {MOST_DIAGNOSES} codes of 3 to 7 letters and digits, the second a digit, with or without dots, kept as "
+    "E119|I10",
     _diagnoses(MOST_DIAGNOSES),
     rules.BAD_DIAGNOSIS_CODES,
 )

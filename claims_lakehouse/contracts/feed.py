@@ -186,8 +186,9 @@ class Feed:
             "sequence": (self.sequence,) if self.sequence else (),
             "reference": tuple(reference.column for reference in self.references),
             "swappable": self.swappable or (),
-            "column of codes": tuple(
-                name for one in (*self.released_codes, *self.landed_codes) for name in (one.column, one.as_of)
+            "column of codes": (
+                *(name for one in self.released_codes for name in (one.column, one.as_of)),
+                *(name for one in self.landed_codes for name in (one.column, one.as_of)),
             ),
             "mapped column": tuple(name for mapping in self.mappings for name in mapping.columns),
         }

@@ -51,9 +51,9 @@ TUVA_ELIGIBILITY = SourceMapping(
         "relationship": From("subscriber_relation"),
     },
     ignored=(
-        "gender", "race", "birth_date", "death_*", "payer", "payer_type", "*_status_code", "original_reason_*", "group_*",
-        "name_suffix", "first_name", "middle_name", "last_name", "social_security_number", "address", "city", "state",
-        "zip_code", "phone", "email", "ethnicity", "data_source", "file_name", "file_date", "ingest_datetime",
+        "gender", "race", "birth_date", "death_*", "payer", "payer_type", "*_status_code", "original_reason_*",
+        "group_*", "name_suffix", "first_name", "middle_name", "last_name", "social_security_number", "address", "city",
+        "state", "zip_code", "phone", "email", "ethnicity", "data_source", "file_name", "file_date", "ingest_datetime",
         "enrollment_status", "*_flag",
     ),
     source="The Tuva Project's input layer, eligibility (Apache-2.0)",
@@ -123,8 +123,8 @@ SYNTHEA_PATIENTS = SourceMapping(
         "last_modified_date": Constant("1900-01-01"),
     },
     ignored=(
-        "DEATHDATE", "SSN", "DRIVERS", "PASSPORT", "PREFIX", "SUFFIX", "MIDDLE", "MAIDEN", "MARITAL", "RACE", "ETHNICITY",
-        "GENDER", "BIRTHPLACE", "COUNTY", "FIPS", "LAT", "LON", "HEALTHCARE_*", "INCOME",
+        "DEATHDATE", "SSN", "DRIVERS", "PASSPORT", "PREFIX", "SUFFIX", "MIDDLE", "MAIDEN", "MARITAL", "RACE",
+        "ETHNICITY", "GENDER", "BIRTHPLACE", "COUNTY", "FIPS", "LAT", "LON", "HEALTHCARE_*", "INCOME",
     ),
     source="Synthea's CSV export, patients.csv (Apache-2.0)",
 )  # fmt: skip

@@ -18,8 +18,8 @@ LIST_SEPARATOR = "|"
 class From:
     """A column made of a source's columns: the first of them that is not empty, or all of those, `joined`.
 
-    `matching` is a regular expression with a group `v`, which stands for text that it matches; `values` says what stands
-    for a text in the end. Text of which neither speaks stays as it was sent.
+    `matching` is a regular expression with a group `v`, which stands for text that it matches; `values` says what
+    stands for a text in the end. Text of which neither speaks stays as it was sent.
     """
 
     columns: tuple[str, ...]

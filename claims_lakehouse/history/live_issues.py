@@ -90,7 +90,7 @@ def _refer_again(
 
 
 def _hold_again_to_code_sets(con: duckdb.DuckDBPyConnection, child: Feed, codes: LandedCodes) -> None:
-    """Make the findings about all codes of a feed anew: code sets come seldom, and one may begin or end a whole system."""
+    """Make the findings about all codes of a feed anew: code sets come seldom, and one may begin a whole system."""
     con.execute(
         "DELETE FROM internal.finding WHERE live AND feed = $feed AND rule = $rule AND column_name = $column",
         {"feed": child.name, "rule": codes.unknown.name, "column": codes.column},
