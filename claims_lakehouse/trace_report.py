@@ -12,7 +12,7 @@ from claims_lakehouse.report import print_rows
 if TYPE_CHECKING:
     from claims_lakehouse.serving.trace import Change, Row, Trace
 
-_STANDS = ["delivery", "row", "file", "row of file", "line"]
+_STANDS = ["delivery", "row", "file", "row of file", "line", "segment"]
 _MADE = [*_STANDS, "recorded at", "run"]
 
 

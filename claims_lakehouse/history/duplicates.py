@@ -19,6 +19,8 @@ FOR_AMOUNT, FOR_DAYS, FOR_DIAGNOSES = 25, 20, 20
 AMOUNT_WITHIN = 0.10
 #: From so many points on, one is a near duplicate of the other.
 THRESHOLD = 85
+#: How many lines of a block of one week others are compared with: its first ones.
+MOST_COMPARED = 100
 
 
 def refresh_duplicates(con: duckdb.DuckDBPyConnection, feed: Feed, duplicates: Duplicates, touched: str) -> None:
@@ -67,6 +69,7 @@ def refresh_duplicates(con: duckdb.DuckDBPyConnection, feed: Feed, duplicates: D
             for_diagnoses=FOR_DIAGNOSES,
             amount_within=AMOUNT_WITHIN,
             threshold=THRESHOLD,
+            most_compared=MOST_COMPARED,
             days=duplicates.days,
         )
     )

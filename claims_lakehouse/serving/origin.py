@@ -12,11 +12,15 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import polars as pl
+
 from claims_lakehouse.errors import DeliveryError
 from claims_lakehouse.landing.csv_records import Unfinished, scan_record
 from claims_lakehouse.landing.fingerprint import file_stat
+from claims_lakehouse.landing.header import ROW_NUMBER
 from claims_lakehouse.landing.raw import RawPart, read_summary
 from claims_lakehouse.landing.stage import fingerprints
+from claims_lakehouse.landing.x12_reader import SEGMENT
 from claims_lakehouse.settings import Settings
 
 #: A larger content is not read for its lines: that would take long, and no editor opens it.
@@ -33,11 +37,14 @@ class Origin(NamedTuple):
         file_row: Which record of that file it is, from 1.
         line: The line of that file at which it begins, from 1; None where landing no longer has the content, where
             the file is no CSV, and where it is large.
+        segment: The segment of that X12 file at which it begins, counted from 1; None of other files, and of a
+            transaction that could not be read: its issue says where.
     """
 
     file: str | None = None
     file_row: int | None = None
     line: int | None = None
+    segment: int | None = None
 
 
 def origins(
@@ -49,12 +56,27 @@ def origins(
         parts = read_summary(settings.raw(feed, delivery, str(fingerprint))).parts
     except (OSError, DeliveryError):
         return found
+    segments = _segments(settings.raw(feed, delivery, str(fingerprint)), rows)
     is_landed = _is_landed(settings, parts, fingerprint)
     for part in parts:
         inside = {row - part.first_row + 1 for row in rows if 0 <= row - part.first_row < part.rows}
         lines = record_lines(settings.landing / part.name, inside) if is_landed else {}
-        found |= {part.first_row + at - 1: Origin(part.name, at, lines.get(at)) for at in inside}
+        for at in inside:
+            row = part.first_row + at - 1
+            found[row] = Origin(part.name, at, lines.get(at), segments.get(row))
     return found
+
+
+def _segments(raw: Path, rows: Collection[int]) -> dict[int, int]:
+    """The segments at which rows begin, where they come of an X12 file: the raw file knows them."""
+    try:
+        scan = pl.scan_parquet(raw)
+        if SEGMENT not in scan.collect_schema():
+            return {}
+        wanted = scan.filter(pl.col(ROW_NUMBER).is_in(list(rows)) & pl.col(SEGMENT).is_not_null())
+        return dict(wanted.select(ROW_NUMBER, pl.col(SEGMENT).cast(pl.Int64)).collect().iter_rows())
+    except (OSError, pl.exceptions.PolarsError):
+        return {}
 
 
 def record_lines(path: Path, records: Collection[int]) -> dict[int, int]:

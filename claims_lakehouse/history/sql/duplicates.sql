@@ -23,9 +23,22 @@ exact AS (
     )
     WHERE nth > 1
 ),
+dated AS (SELECT *, date_diff('day', DATE '1900-01-01', day) // 7 AS week, left(code, 4) AS family FROM lines),
+-- Of a block only so many lines are compared with: whoever bills thousands in a week for one patient is no rare case
+-- where a placeholder stands for the patient.
+crowded AS (
+    SELECT patient, provider, family, week FROM dated GROUP BY ALL HAVING count(*) > {most_compared}
+),
+earliest AS (
+    SELECT * FROM dated ANTI JOIN crowded USING (patient, provider, family, week)
+    UNION ALL
+    SELECT * FROM dated SEMI JOIN crowded USING (patient, provider, family, week)
+    QUALIFY row_number() OVER (
+        PARTITION BY patient, provider, family, week ORDER BY place, delivery, row_number
+    ) <= {most_compared}
+),
 later AS (
-    SELECT *, unnest([week - 1, week, week + 1]) AS near_week
-    FROM (SELECT *, date_diff('day', DATE '1900-01-01', day) // 7 AS week FROM lines ANTI JOIN exact USING ({key}))
+    SELECT *, unnest([week - 1, week, week + 1]) AS near_week FROM dated ANTI JOIN exact USING ({key})
 ),
 paired AS (
     SELECT later.*, earlier.named AS other, earlier.place AS other_place, earlier.row_number AS other_row,
@@ -36,10 +49,9 @@ paired AS (
            round({for_days} * (1 - days / {days}), 0) AS for_days,
            round({for_diagnoses} * len(list_intersect(earlier.diagnoses, later.diagnoses))
                 / greatest(len(earlier.diagnoses), len(later.diagnoses)), 0) AS for_diagnoses
-    FROM later JOIN lines AS earlier
+    FROM later JOIN earliest AS earlier
       ON earlier.patient = later.patient AND earlier.provider = later.provider
-     AND left(earlier.code, 4) = left(later.code, 4)
-     AND date_diff('day', DATE '1900-01-01', earlier.day) // 7 = later.near_week
+     AND earlier.family = later.family AND earlier.week = later.near_week
     WHERE earlier.claim <> later.claim AND days <= {days}
       AND (earlier.place, earlier.delivery, earlier.row_number) < (later.place, later.delivery, later.row_number)
 ),
