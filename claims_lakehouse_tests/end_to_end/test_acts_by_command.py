@@ -51,7 +51,7 @@ def test_a_row_is_corrected_traced_withdrawn_and_the_warehouse_rebuilt_the_same(
     traced = told(lake, "trace", "patients", "2000U")
     [version] = traced["versions"]
     # The second record of its file stands in line 4: a header, a record and a blank line come before it.
-    assert version["row"]["origin"] == {"file": "patients/priming.csv", "file_row": 2, "line": 4}
+    assert version["row"]["origin"] == {"file": "patients/priming.csv", "file_row": 2, "line": 4, "segment": None}
     [issue] = version["row"]["issues"]
     assert issue["resolved_by"] == f"correction {correction['correction_id']}"
     assert "patients/priming.csv" in run(lake, "trace", "patients", "--delivery", "priming", "--row", "2").out

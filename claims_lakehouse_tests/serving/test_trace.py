@@ -13,7 +13,7 @@ import pandera.polars as pa
 import polars as pl
 import pytest
 
-from claims_lakehouse.contracts import CLAIMS, FEEDS, PATIENTS, PROVIDERS, Feed, Field
+from claims_lakehouse.contracts import CLAIMS, FEEDS, MEDICAL_CLAIMS, PATIENTS, PROVIDERS, Feed, Field
 from claims_lakehouse.contracts.formats import DATE, TEXT
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.history.acts import retract
@@ -27,7 +27,9 @@ from claims_lakehouse.serving.trace import Change, Row, Trace, trace, trace_row
 from claims_lakehouse.serving.views import create_views
 from claims_lakehouse.trace_report import print_row, print_trace
 from claims_lakehouse.warehouse.schema import create_schema, feed_ddl
+from claims_lakehouse_tests import interchanges as x12
 from claims_lakehouse_tests.builders import Lakehouse, claim, csv_text, moment, patient, provider
+from claims_lakehouse_tests.medical import npi
 
 
 def traced(lakehouse: Lakehouse, key: str, feed: Feed = PATIENTS) -> Trace:
@@ -201,7 +203,7 @@ def test_rows_of_several_files_stand_in_their_own(lakehouse: Lakehouse) -> None:
     pl.DataFrame([provider(provider_id="P5")]).write_parquet(folder / "c.parquet")
     lakehouse.ingest()
     stands = {key: traced(lakehouse, key, PROVIDERS).versions[0].row for key in ("P2", "P3", "P4", "P5")}
-    assert {key: (row.row_number, *row.origin) for key, row in stands.items()} == {
+    assert {key: (row.row_number, *row.origin[:3]) for key, row in stands.items()} == {
         "P2": (2, "providers/2024-01-01/a.csv", 2, 3),
         "P3": (3, "providers/2024-01-01/b.csv.gz", 1, 4),
         "P4": (4, "providers/2024-01-01/b.csv.gz", 2, 6),
@@ -215,18 +217,18 @@ def test_a_line_is_told_only_while_landing_has_the_content(
     landed = lakehouse.land("patients", "priming", [patient()])
     lakehouse.ingest()
     where = ("patients/priming.csv", 1)
-    assert became(lakehouse, "priming", 1).origin == (*where, 2)
+    assert became(lakehouse, "priming", 1).origin[:3] == (*where, 2)
     monkeypatch.setattr(origin, "MAX_BYTES", landed.stat().st_size - 1)
-    assert became(lakehouse, "priming", 1).origin == (*where, None)
+    assert became(lakehouse, "priming", 1).origin[:3] == (*where, None)
     monkeypatch.setattr(origin, "MAX_BYTES", landed.stat().st_size)
-    assert became(lakehouse, "priming", 1).origin == (*where, 2)
+    assert became(lakehouse, "priming", 1).origin[:3] == (*where, 2)
     landed.write_text(landed.read_text().replace("Ann", "Eve"))
-    assert became(lakehouse, "priming", 1).origin == (*where, None)
+    assert became(lakehouse, "priming", 1).origin[:3] == (*where, None)
     landed.unlink()
-    assert became(lakehouse, "priming", 1).origin == (*where, None)
+    assert became(lakehouse, "priming", 1).origin[:3] == (*where, None)
     [raw] = lakehouse.settings.delivery_folder("patients", "priming").glob("*.parquet")
     raw.unlink()
-    assert became(lakehouse, "priming", 1).origin == (None, None, None)
+    assert became(lakehouse, "priming", 1).origin[:3] == (None, None, None)
     assert became(lakehouse, "priming", 1).fate == "version"
 
 
@@ -297,7 +299,12 @@ def test_machines_get_the_whole_trace_as_json(lake: Lakehouse, capsys: pytest.Ca
     told = json.loads(capsys.readouterr().out)
     assert [version["valid_from"] for version in told["versions"]] == ["2018-01-01", "2019-09-17", "2021-01-01"]
     assert told["versions"][1]["changes"] == [{"column_name": "city", "before": "Before", "after": "Little Rock"}]
-    assert told["versions"][1]["row"]["origin"] == {"file": "patients/priming.csv", "file_row": 2, "line": 7}
+    assert told["versions"][1]["row"]["origin"] == {
+        "file": "patients/priming.csv",
+        "file_row": 2,
+        "line": 7,
+        "segment": None,
+    }
     assert [row["fate"] for row in told["other_rows"]][:2] == ["quarantined", "duplicate"]
     print_row(became(lake, "priming", 8), as_json=True)
     row = json.loads(capsys.readouterr().out)
@@ -350,3 +357,22 @@ def test_what_is_printed_is_neither_markup_nor_control(
     told = capsys.readouterr().out
     assert "[red]x[/]" in told
     assert "\x1b" not in told
+
+
+def test_a_row_of_an_x12_file_stands_at_its_segment(lakehouse: Lakehouse) -> None:
+    biller = [segment.replace("1999996666", npi("199999666")) for segment in x12.BILLER]
+    claim = ["CLM*C1*43.00***11:B:1*Y*A*Y*Y", "HI*ABK:I10"]
+    lines = [f"LX*{n}~SV1*HC:9921{n}*21.50*UN*1***1~DTP*472*D8*20240214" for n in (1, 2)]
+    sound = x12.transaction(x12.HEAD, biller, x12.SUBSCRIBER, claim, *(line.split("~") for line in lines))
+    other = x12.transaction(["BHT*0019*00*1*20240301*1023*CH"], code="278", guide="*005010X217", number="0002")
+    lakehouse.land("medical_claims", "2024-03-01", x12.interchange(sound, other), "837")
+    lakehouse.ingest()
+    rows = [became(lakehouse, "2024-03-01", row, MEDICAL_CLAIMS) for row in (1, 2, 3)]
+    assert [row.origin for row in rows] == [
+        ("medical_claims/2024-03-01.837", 1, None, 22),  # ISA, GS and ST are the first three segments
+        ("medical_claims/2024-03-01.837", 2, None, 25),
+        ("medical_claims/2024-03-01.837", 3, None, None),
+    ]
+    assert [row.fate for row in rows] == ["version", "version", "malformed"]
+    [found] = [issue for issue in rows[2].issues if issue.rule == "unsupported_transaction"]
+    assert "at segment 29" in found.message
