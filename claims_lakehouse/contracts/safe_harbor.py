@@ -54,4 +54,6 @@ def kind_of_id(feed: Feed, column: str) -> str:
     for reference in feed.references:
         if reference.column == column:
             return kind_of_id(reference.feed, reference.feed.key[0])
+    if feed.duplicates and column == feed.duplicates.replaces:
+        return kind_of_id(feed, feed.duplicates.claim)
     return f"{feed.name}.{column}"

@@ -132,6 +132,11 @@ _OF = {
         "amount_covered": "What the insurance covers of it, US dollars.",
         "amount_due": "What the patients owe of it, US dollars.",
     },
+    "medical_claim_diagnosis": {
+        "place": "Which of the line's diagnoses it is, counted from 1.",
+        "diagnosis_code": "The diagnosis, ICD-10-CM without dots.",
+        "is_pointed_to": "Whether the service was for it; NULL where the line points to none.",
+    },
     "{entity}_change": {
         "version": "The version that changed it.",
         "changed_on": "Since when it is so: valid_from of that version.",
@@ -142,7 +147,10 @@ _OF = {
 }
 
 #: Views beside a feed's own whose columns are the feed's.
-_DETAILED = {"claims": ("claim_detail", "claim_at_service", "monthly_cost")}
+_DETAILED = {
+    "claims": ("claim_detail", "claim_at_service", "monthly_cost"),
+    "medical_claims": ("medical_claim_diagnosis",),
+}
 
 
 class Comment(NamedTuple):

@@ -40,6 +40,7 @@ def _statements(feeds: Sequence[Feed]) -> list[str]:
         *(_feed_views(feed) for feed in feeds),
         _sql("claims").format(details=", ".join(_details(CLAIMS))),
         _sql("questions"),
+        _sql("medical"),
         _sql("ledger").format(
             versions_by_delivery=_by_delivery(feeds, "table"),
             restated_by_delivery=_by_delivery(feeds, "restated_table"),
