@@ -86,7 +86,7 @@ def _print_row(settings: Settings, issue: Issue) -> None:
     found = sent_rows(settings, feed_named(issue.feed), issue.delivery, issue.fingerprint, issue.row_number or 0)
     for row in found:
         if row.malformed is not None:
-            progress.print(f"The line as sent could not be split into fields: {plain(row.reason)}.", soft_wrap=True)
+            progress.print(f"What was sent could not be read as a row: {plain(row.reason)}.", soft_wrap=True)
             _print("The line as sent", ["line"], [(row.malformed,)])
             if not row.corrected:
                 continue

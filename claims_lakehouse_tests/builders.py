@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import fcntl
+import shutil
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 
-from claims_lakehouse.contracts import FEEDS, feed_named
+from claims_lakehouse.codes.icd10cm import make_table, table_path
+from claims_lakehouse.contracts import CLAIMS, FEEDS, PATIENTS, PROVIDERS, feed_named
 from claims_lakehouse.errors import DeliveryError
+from claims_lakehouse.files import make_folder
 from claims_lakehouse.history.issue_acts import SeenIssue
 from claims_lakehouse.history.stage import bring_up_to_date, look, take_up, verify
 from claims_lakehouse.landing.decisions import Content
@@ -19,6 +23,9 @@ from claims_lakehouse.settings import Settings
 
 REPOSITORY = Path(__file__).parents[1]
 FLEXION = REPOSITORY.parent / "shared" / "data" / "flexion"
+
+#: The feeds that the oracle knows, and that the longer tests land.
+BILLING = (PATIENTS, PROVIDERS, CLAIMS)
 
 _PATIENT = {
     "patient_id": "1000U",
@@ -84,6 +91,9 @@ def _quoted(field: str) -> str:
 class Lakehouse:
     """A lakehouse under a folder, driven through the domain alone, without Dagster."""
 
+    #: Where the tests of a run keep what they share; None where there is no run.
+    shared: ClassVar[Path | None] = None
+
     def __init__(self, base: Path) -> None:
         self.settings = Settings(base / "landing", base / "home")
         self.settings.landing.mkdir(parents=True, exist_ok=True)
@@ -97,7 +107,23 @@ class Lakehouse:
         temporary = path.with_name(path.name + ".tmp")
         temporary.write_bytes(data)
         temporary.replace(path)
+        if feed in {one.name for one in FEEDS if one.released_codes}:
+            self.take_codes()
         return path
+
+    def with_tables(self) -> Lakehouse:
+        """The same with a warehouse that has its tables and views and no row: to make those takes longer than most
+        tests do afterwards. That they are made where there is no warehouse is for the tests of commands."""
+        make_folder(self.settings.home)
+        shutil.copy(_shared_once("warehouse.duckdb", _empty_warehouse), self.settings.warehouse)
+        return self
+
+    def take_codes(self) -> None:
+        """Take over the table of released codes, which takes seconds to make, from the other tests of the run."""
+        target = table_path(self.settings)
+        if self.shared is not None and not target.exists():
+            make_folder(target.parent)
+            shutil.copy(shared_codes(), target)
 
     def process(self, feed: str, delivery: str) -> str | None:
         """Take one delivery through all stages, due or not; the error where it failed."""
@@ -118,8 +144,7 @@ class Lakehouse:
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Ask the published file."""
-        with duckdb.connect(str(self.settings.published), read_only=True) as con:
-            con.execute("SET TimeZone = 'UTC'")
+        with self._reading() as con:
             return con.execute(sql, list(values)).fetchall()
 
     def export(self) -> dict[str, list[tuple[Any, ...]]]:
@@ -129,7 +154,8 @@ class Lakehouse:
         }
         tables["issue"] = "SELECT * FROM issue ORDER BY ALL"
         tables["delivery"] = "SELECT * EXCLUDE (loaded_at, run_id) FROM delivery ORDER BY ALL"
-        return {name: self.rows(sql) for name, sql in tables.items()}
+        with self._reading() as con:
+            return {name: con.execute(sql).fetchall() for name, sql in tables.items()}
 
     def seen_issues(self, where: str = "true") -> list[SeenIssue]:
         """Published issues, as somebody who decides about them has seen them."""
@@ -145,6 +171,32 @@ class Lakehouse:
             cursor = con.execute(sql)
             names = [column[0] for column in cursor.description or []]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def _reading(self) -> duckdb.DuckDBPyConnection:
+        con = duckdb.connect(str(self.settings.published), read_only=True)
+        con.execute("SET TimeZone = 'UTC'")
+        return con
+
+
+def shared_codes() -> Path:
+    """The table of released codes, which takes seconds to make."""
+    return _shared_once("codes.parquet", make_table)
+
+
+def _empty_warehouse(settings: Settings) -> Path:
+    publish(settings)
+    return settings.warehouse
+
+
+def _shared_once(name: str, make: Callable[[Settings], Path]) -> Path:
+    """A file that all tests of a run share, made in a home of its own by whoever needs it first."""
+    assert Lakehouse.shared is not None
+    kept = Lakehouse.shared / name
+    with kept.with_suffix(".lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not kept.exists():
+            make(Settings(Lakehouse.shared / "landing", Lakehouse.shared / f"home of {kept.stem}")).replace(kept)
+    return kept
 
 
 def moment(text: str) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,16 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> None:
+    base = tmp_path_factory.getbasetemp()  # of a worker; those of a run are beside each other
+    Lakehouse.shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    Lakehouse.shared.mkdir(exist_ok=True)
+
+
 @pytest.fixture
 def lakehouse(tmp_path: Path) -> Lakehouse:
-    return Lakehouse(tmp_path)
+    return Lakehouse(tmp_path).with_tables()
 
 
 @pytest.fixture

@@ -27,7 +27,8 @@ What may be sent, and every table, view and macro of the published file. [querie
 Any tool that shows DuckDB's comments shows the same words.
 
 - **As sent** says of each column what text is accepted and which rules it may break. An *error* keeps the row out of the
-  tables, a *warning* lets it in; what each rule says stands under [Rules](#rules).
+  tables, a *warning* lets it in; what each rule says stands under [Rules](#rules). Where a column is *often empty*,
+  nothing is said of an empty field.
 - **Comes from** names the column as sent that a column holds, where format and rules stand. The others are the
   lakehouse's own.
 - **Identifies** is what a column tells about a person (45 CFR 164.514(b)(2)); [deidentification.md](deidentification.md)
@@ -73,14 +74,15 @@ def applied(feed: Feed) -> Iterator[Applied]:
     checks = feed.contract.to_schema().columns
     for column in feed.columns:
         name, form = column.name, column.form
-        missing = rules.MISSING_VALUE if column.required else rules.MISSING_OPTIONAL
-        yield Applied(missing, name, "required" if column.required else "may be left out")
+        if may_be_missed(column):
+            missing = rules.MISSING_VALUE if column.required else rules.MISSING_OPTIONAL
+            yield Applied(missing, name, "required" if column.required else "may be left out")
         if form.rule:
             yield Applied(form.rule, name, f"format {form.name}")
         yield from (Applied(notice.rule, name, f"format {form.name}") for notice in form.notices)
         if name == feed.sequence:
             yield Applied(rules.SAME_SEQUENCE, name, "sequence")
-        if form.dtype == pl.Date():
+        if form.dtype == pl.Date() and not form.lies_ahead:
             future = rules.SEQUENCE_IN_FUTURE if name == feed.sequence else rules.DATE_IN_FUTURE
             yield Applied(future, name, "sequence" if name == feed.sequence else "format date")
         for check in checks[name].checks:
@@ -89,14 +91,36 @@ def applied(feed: Feed) -> Iterator[Applied]:
         for reference in feed.references:
             if name == reference.column:
                 yield Applied(reference.unknown, name, f"reference to {reference.feed.name}")
+        for codes in feed.released_codes:
+            if name == codes.column:
+                broken = (codes.unknown, codes.not_billable, codes.unverified)
+                yield from (Applied(rule, name, f"releases as of {codes.as_of}") for rule in broken)
+        for landed in feed.landed_codes:
+            if name == landed.column:
+                yield Applied(landed.unknown, name, f"{landed.sets.name} as of {landed.as_of}")
         if feed.swappable and name == feed.swappable[0]:
             yield Applied(rules.SWAPPED_IDS, name, f"ids that senders of {feed.name} swap")
     yield Applied(rules.MALFORMED_ROW, None, "every file")
     yield Applied(rules.UNEXPECTED_COLUMN, None, "every file")
     yield Applied(rules.DUPLICATE_ROW, None, "every delivery")
     yield Applied(rules.CONFLICTING_ROW, None, "every delivery")
+    if feed.transaction:
+        yield Applied(rules.REJECTED_TRANSACTION, None, "every X12 file")
+        yield Applied(rules.UNSUPPORTED_TRANSACTION, None, "every X12 file")
+    for mapping in feed.mappings:
+        if mapping.only:
+            yield Applied(rules.OTHER_RECORD, None, f"the layout {mapping.name}")
+    if feed.duplicates:
+        yield Applied(feed.duplicates.exact, None, "duplicates")
+        yield Applied(feed.duplicates.near, None, "duplicates")
     if feed.sequence is None:
         yield Applied(rules.SAME_SEQUENCE, None, "sequence")
+
+
+def may_be_missed(column: Column) -> bool:
+    """Whether anything is said of an empty field: not where it is often empty, or where nothing is a value too."""
+    nothing = pl.select(column.form.parse(pl.lit(None, pl.String))).item()
+    return nothing is None and not column.often_empty
 
 
 def shelves(feeds: Sequence[Feed] = FEEDS) -> list[Shelf]:
@@ -165,7 +189,7 @@ def data_dictionary() -> str:
     sections = [_INTRODUCTION]
     of_feeds = {shelf.name: feed for shelf in found for feed in FEEDS if _is_of(shelf.name, feed)}
     for feed in FEEDS:
-        sections += [f"## {feed.name.capitalize()}\n", *_as_sent(feed)]
+        sections += [f"## {feed.name.capitalize().replace('_', ' ')}\n", *_as_sent(feed)]
         sections += [_section(shelf, found, feed) for shelf in found if of_feeds.get(shelf.name) is feed]
     rest = [shelf for shelf in found if shelf.name not in of_feeds]
     answers = [shelf for shelf in rest if shelf.kind == "macro" or any(origin(c, FEEDS) for c in shelf.columns)]
@@ -194,7 +218,7 @@ def _as_sent(feed: Feed) -> Iterator[str]:
                 f"`{c.name}`",
                 c.form.sql_type,
                 c.description,
-                "yes" if c.required else "no",
+                _required(c),
                 c.form.accepts,
                 _rule_names(found for found in breakable if found.column == c.name),
                 c.identifies,
@@ -203,6 +227,10 @@ def _as_sent(feed: Feed) -> Iterator[str]:
         ),
     )
     yield f"Whole rows and files: {_rule_names(found for found in breakable if found.column is None)}.\n"
+
+
+def _required(column: Column) -> str:
+    return "yes" if column.required else "often empty" if column.often_empty else "no"
 
 
 def _rule_names(found: Iterator[Applied]) -> str:

@@ -46,11 +46,12 @@ def table() -> str:
         lakehouse = Lakehouse(Path(base))
         for number, (feed, path) in enumerate(files()):
             ext = path.suffix.removeprefix(".")
-            lakehouse.land(feed.name, f"d{number}", path.read_bytes(), ext)
-            take_up(lakehouse.settings, feed, f"d{number}")
-            done, _ = verify(lakehouse.settings, feed, f"d{number}")
+            key = f"{path.stem}.{number}"
+            lakehouse.land(feed.name, key, path.read_bytes(), ext)
+            take_up(lakehouse.settings, feed, key)
+            done, _ = verify(lakehouse.settings, feed, key)
             assert done.balances
-            assert _rows_with_an_error(lakehouse, feed, f"d{number}") == done.landed - done.valid - done.duplicate
+            assert _rows_with_an_error(lakehouse, feed, key) == done.landed - done.valid - done.duplicate
             name = path.relative_to(DATA).as_posix().replace("x12/samples_5010_4010/", "")
             counts = (done.landed, done.valid, done.quarantined, done.malformed, done.duplicate)
             errors = ", ".join(f"{rule} {count:,}" for rule, count in done.errors.items())

@@ -17,6 +17,12 @@ _EXPECTED = {
     "malformed_row": "a wrong number of fields, text after a closing quote, or bytes that are not UTF-8",
     "duplicate_row": "*n*",
     "conflicting_row": "*n*",
+    "unknown_diagnosis": "*code*",
+    "diagnosis_not_billable": "*code*",
+    "diagnosis_unverified": "*code*",
+    "rejected_transaction": "*segment and place*",
+    "unsupported_transaction": "*transaction and guide*",
+    "other_record": "*the column that tells*",
 }
 
 

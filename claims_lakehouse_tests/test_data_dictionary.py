@@ -9,7 +9,7 @@ import pytest
 from claims_lakehouse.contracts import FEEDS, RULES
 from claims_lakehouse.serving import comments
 from claims_lakehouse_tests.builders import Lakehouse
-from claims_lakehouse_tests.data_dictionary import PAGE, applied, data_dictionary, shelves
+from claims_lakehouse_tests.data_dictionary import PAGE, applied, data_dictionary, may_be_missed, shelves
 from claims_lakehouse_tests.notebook import sampled
 
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -77,8 +77,9 @@ def test_a_contracts_column_is_told_with_all_that_it_declares() -> None:
             assert (kind, meaning, accepts, identifies) == (
                 column.form.sql_type, column.description, column.form.accepts, column.identifies
             )  # fmt: skip
-            assert required == ("yes" if column.required else "no")
-            assert f"`missing_value` ({'error' if column.required else 'warning'})" in rules
+            assert required == ("yes" if column.required else "often empty" if column.often_empty else "no")
+            severity = "error" if column.required else "warning"
+            assert (f"`missing_value` ({severity})" in rules) is may_be_missed(column)
 
 
 def test_what_identifies_a_person_is_said_wherever_the_column_goes() -> None:

@@ -16,9 +16,16 @@ from claims_lakehouse_tests.builders import REPOSITORY
 PACKAGE = REPOSITORY / "claims_lakehouse"
 #: The way of the data: a stage imports those before it.
 STAGES = ("landing", "validation", "history", "serving")
-#: What every stage may import beside them, and what that may import in its turn.
-SHARED = {"contracts": {"errors"}, "warehouse": {"contracts", "errors", "files", "settings"}}
+#: What stands beside the stages, and what it may import in its turn.
+SHARED = {
+    "contracts": {"errors"},
+    "codes": {"contracts", "errors", "files", "settings"},
+    "warehouse": {"contracts", "errors", "files", "settings"},
+}
+#: What every stage may import.
 GROUND = {"errors", "files", "settings", "contracts", "warehouse"}
+#: Who holds lines to the releases of codes, or makes the table of them.
+JUDGES = {"validation", "desk", "orchestration"}
 SHAPELESS = {"utils", "util", "helpers", "helper", "common", "misc"}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -66,20 +73,25 @@ def test_only_orchestration_imports_dagster(module: Path) -> None:
 def test_a_stage_imports_only_the_stages_before_it(module: Path) -> None:
     stage = room(module)
     before = set(STAGES[: STAGES.index(stage)])
-    assert rooms_imported(module) <= {stage} | before | GROUND
+    beside = GROUND | {"codes"} if stage in JUDGES else GROUND
+    assert rooms_imported(module) <= {stage} | before | beside
 
 
 @pytest.mark.parametrize("module", [one for one in MODULES if room(one) == "desk"], ids=named)
 def test_the_desk_stands_on_the_stages_and_only_its_page_knows_the_web(module: Path) -> None:
-    assert rooms_imported(module) <= {"desk", *STAGES} | GROUND
+    assert rooms_imported(module) <= {"desk", "codes", *STAGES} | GROUND
     if module.parent.name != "web":
         web = ("fastapi", "starlette", "jinja2", "uvicorn", "claims_lakehouse.desk.web")
         assert [name for name in imported(module) if name.startswith(web)] == []
 
 
 @pytest.mark.parametrize("module", [one for one in MODULES if room(one) in SHARED], ids=named)
-def test_contracts_and_warehouse_know_no_stage(module: Path) -> None:
+def test_contracts_codes_and_warehouse_know_no_stage(module: Path) -> None:
     assert rooms_imported(module) <= {room(module)} | SHARED[room(module)]
+
+
+def test_codes_are_read_by_those_who_judge_them_or_make_samples_of_them_and_nobody_else() -> None:
+    assert {room(module) for module in MODULES if "codes" in rooms_imported(module)} <= {"codes", "samples"} | JUDGES
 
 
 @pytest.mark.parametrize("module", [one for one in MODULES if room(one) in ("errors", "files", "settings")], ids=named)

@@ -5,6 +5,8 @@ Whether a code exists on a day is not asked here: that depends on releases (code
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from claims_lakehouse.contracts import rules
@@ -46,7 +48,7 @@ def _parse_npi(text: pl.Expr) -> pl.Expr:
 
 def _parse_procedure(text: pl.Expr) -> pl.Expr:
     code = text.str.to_uppercase()
-    return pl.when(code.str.contains("^(?:[0-9]{4}[0-9FTUM]|[A-HJ-MP-V][0-9]{4})$")).then(code)
+    return pl.when(code.str.contains("^(?:[0-9]{4}[0-9AFMTU]|[A-HJ-MP-V][0-9]{4})$")).then(code)
 
 
 def _diagnoses(most: int) -> Parser:
@@ -72,7 +74,9 @@ def _parse_percentage(text: pl.Expr) -> pl.Expr:
 def _parse_copays(text: pl.Expr) -> pl.Expr:
     pairs = text.str.to_lowercase().str.replace_all(r"[\s|,;]+", LIST_SEPARATOR).str.strip_chars(LIST_SEPARATOR)
     pair = r"(?:[0-9]{2}|other)=[0-9]{1,6}(?:\.[0-9]{1,2})?"
-    return pl.when(pairs.str.contains(rf"^{pair}(?:\|{pair})*$")).then(pairs)
+    places = pairs.str.extract_all(r"(?:[0-9]{2}|other)=")
+    is_once = places.list.n_unique() == places.list.len()
+    return pl.when(pairs.str.contains(rf"^{pair}(?:\|{pair})*$") & is_once).then(pairs)
 
 
 def _parse_system(text: pl.Expr) -> pl.Expr:
@@ -104,7 +108,7 @@ def number(name: str, least: int, most: int) -> Format:
 NPI = _text("npi", "ten digits, the first 1 or 2, the last a check digit", _parse_npi, rules.BAD_NPI)
 PROCEDURE = _text(
     "procedure code",
-    "a CPT code (four digits and a digit, F, M, T or U) or an HCPCS level II code (a letter and four digits)",
+    "a CPT code (four digits and a digit, A, F, M, T or U) or an HCPCS level II code (a letter and four digits)",
     _parse_procedure,
     rules.BAD_PROCEDURE_CODE,
 )
@@ -115,12 +119,15 @@ MODIFIERS = _text(
     rules.BAD_MODIFIERS,
 )
 #: A part of a key: no modifier is a value too. Not `recurs`: what recurs is read once a text, and nothing is no text.
-MODIFIER_OR_NONE = _text(
-    "modifier or none",
-    "a modifier of two letters or digits, or nothing",
-    lambda text: pl.when(text.is_null()).then(pl.lit("")).otherwise(_codes(text, "[A-Z0-9]{2}", 1)),
-    rules.BAD_MODIFIERS,
-    recurs=False,
+MODIFIER_OR_NONE = replace(
+    _text(
+        "modifier or none",
+        "a modifier of two letters or digits, or nothing",
+        lambda text: pl.when(text.is_null()).then(pl.lit("")).otherwise(_codes(text, "[A-Z0-9]{2}", 1)),
+        rules.BAD_MODIFIERS,
+        recurs=False,
+    ),
+    empty_is_value=True,
 )
 DIAGNOSES = _text(
     "diagnosis codes",
@@ -164,7 +171,7 @@ PERCENTAGE = Format(
 )
 COPAYS = _text(
     "copays",
-    "amounts by place of service, and for all others, kept as 11=25.00|23=150|other=40",
+    "amounts by place of service, each once, and for all others, kept as 11=25.00|23=150|other=40",
     _parse_copays,
     rules.BAD_COPAYS,
 )

@@ -12,12 +12,19 @@ from claims_lakehouse.contracts.feed import Feed, Field
 from claims_lakehouse.contracts.formats import PERIOD_DATE, TEXT, Format
 from claims_lakehouse.contracts.layouts import HCPCS_LEVEL_2, PLACE_OF_SERVICE_CODES
 
+
+def _parse_code(text: pl.Expr) -> pl.Expr:
+    code = text.str.to_uppercase().str.replace_all(r"[.\s]", "")
+    return pl.when(code.str.contains("^[A-Z0-9]{1,20}$")).then(code)
+
+
 CODE = Format(
     "code",
-    "letters and digits, with or without dots; kept in upper case without dots",
+    "1 to 20 letters and digits, with or without dots; kept in upper case without dots",
     pl.String(),
     "VARCHAR",
-    parse=lambda text: text.str.to_uppercase().str.replace_all(r"[.\s]", ""),
+    parse=_parse_code,
+    rule=rules.BAD_CODE,
 )
 
 

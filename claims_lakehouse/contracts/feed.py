@@ -54,6 +54,11 @@ class Column:
     identifies: Identifies
     often_empty: bool = False
 
+    @property
+    def needs_text(self) -> bool:
+        """Whether a row cannot do without some text in this field."""
+        return self.required and not self.form.empty_is_value
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -119,6 +124,7 @@ class Duplicates:
         amount: The column of the amount.
         claim: The column of the claim: lines of one claim are not near duplicates of each other.
         replaces: The column of the claim that a row replaces or voids: the two are no duplicates.
+        replacing: An SQL condition on rows that take the place of the claim that `replaces` names, or void it.
         ignored: An SQL condition on rows that bill nothing.
         days: How many days apart near duplicates may lie.
     """
@@ -133,6 +139,7 @@ class Duplicates:
     amount: str
     claim: str
     replaces: str
+    replacing: str
     ignored: str
     days: int = 7
 

@@ -34,7 +34,8 @@ class Format:
     `rule` is what text breaks that `parse` gives null for; None where every text is of the format.
     `suggest` names a likely value for text that broke a rule of the format, or None. `recurs` says that the same
     texts come again and again, so that each is worth parsing only once (a day in a column of dates). `lies_ahead` says
-    that a day may lie in the future without a word (the end of a plan).
+    that a day may lie in the future without a word (the end of a plan), `empty_is_value` that an empty field has a
+    value.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Format:
     suggest: Callable[[str], str | None] = field(default=lambda _: None)
     recurs: bool = False
     lies_ahead: bool = False
+    empty_is_value: bool = False
 
 
 def as_words(text: pl.Expr) -> pl.Expr:

@@ -157,6 +157,7 @@ HCPCS_LEVEL_2 = SourceMapping(
         "effective_from": Constant("1900-01-01"),
     },
     ignored=("seqnum", "recid", "short_description"),
+    by_header=False,
     source="CMS, HCPCS level II alphanumeric file",
 )
 
@@ -169,5 +170,6 @@ PLACE_OF_SERVICE_CODES = SourceMapping(
         "description": From("description"),
         "effective_from": Constant("1900-01-01"),
     },
+    by_header=False,
     source="CMS, place of service code set",
 )

@@ -56,6 +56,8 @@ class SourceMapping:
         files: File names that have this layout, as a pattern (`synthea_*`); other files are known by their header.
         columns: What each column of the feed is made of; those not named stay empty.
         ignored: Patterns of columns that the layout has and the feed has no use for.
+        by_header: Whether a file that has the needed columns is of this layout; else its name has to say so, since
+            other files have such columns too.
         only: A column, and the texts in it that records of this feed have: others are of another kind.
         source: Where the layout is described.
     """
@@ -64,6 +66,7 @@ class SourceMapping:
     files: str
     columns: Mapping[str, From | Constant]
     ignored: tuple[str, ...] = ()
+    by_header: bool = True
     only: tuple[str, tuple[str, ...]] | None = None
     source: str = ""
 

@@ -145,6 +145,7 @@ MEDICAL_CLAIMS = Feed(
         amount="charge_amount",
         claim="claim_id",
         replaces="original_claim_id",
+        replacing="frequency_code IN ('7', '8')",
         ignored="frequency_code = '8'",
     ),
 )

@@ -170,6 +170,7 @@ UNKNOWN_FREQUENCY = Rule(
     "{column} is not a frequency code; expected {expected}.",
     source="X12 837 CLM05-3 (NUBC claim frequency codes)",
 )
+BAD_CODE = Rule("bad_code", "error", "{column} is not a code; expected {expected}.")
 UNKNOWN_CODE_SYSTEM = Rule("unknown_code_system", "error", "{column} is not a code system; expected {expected}.")
 UNKNOWN_KIND = Rule("unknown_kind", "error", "{column} is not a kind of exclusion; expected {expected}.")
 UNKNOWN_INDICATOR = Rule(
@@ -317,6 +318,7 @@ RULES: tuple[Rule, ...] = (
     BAD_PERCENTAGE,
     BAD_COPAYS,
     UNKNOWN_FREQUENCY,
+    BAD_CODE,
     UNKNOWN_CODE_SYSTEM,
     UNKNOWN_KIND,
     UNKNOWN_INDICATOR,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from claims_lakehouse.contracts.billing_formats import NPI
 from claims_lakehouse.contracts.feed import Column, Feed, Identifies
 
 #: What becomes of a column: left out; a random token; a state's code; the first three digits of a zip code; a year; a
@@ -56,4 +57,4 @@ def kind_of_id(feed: Feed, column: str) -> str:
             return kind_of_id(reference.feed, reference.feed.key[0])
     if feed.duplicates and column == feed.duplicates.replaces:
         return kind_of_id(feed, feed.duplicates.claim)
-    return f"{feed.name}.{column}"
+    return "npi" if feed.column(column).form == NPI else f"{feed.name}.{column}"

@@ -148,7 +148,7 @@ class _Comparison:
 
     def __init__(self, feed: Feed, given: list[Column], source: ExchangedRows, refused: list[RefusedLine]) -> None:
         self._place, self._source, self._given, self._refused = feed.name, source, given, refused
-        self._required = [column.name for column in feed.columns if column.required]
+        self._required = [column.name for column in feed.columns if column.needs_text]
         self.changes: dict[int, dict[str, str]] = {}
         self.expected: dict[int, dict[str, str]] = {}
         self.unchanged = 0

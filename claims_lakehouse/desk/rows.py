@@ -9,7 +9,7 @@ import polars as pl
 
 from claims_lakehouse.contracts import Feed
 from claims_lakehouse.landing.corrections import Overlay, read_overlay
-from claims_lakehouse.landing.header import MALFORMED, MALFORMED_REASON, ROW_NUMBER
+from claims_lakehouse.landing.header import MALFORMED, MALFORMED_REASON, MALFORMED_RULE, ROW_NUMBER
 from claims_lakehouse.landing.journal import Journal
 from claims_lakehouse.landing.raw import damaged
 from claims_lakehouse.settings import Settings
@@ -60,6 +60,7 @@ def sent_rows(
     rows = []
     for record in found.iter_rows(named=True):
         number, malformed, reason = (record.pop(name) for name in (ROW_NUMBER, MALFORMED, MALFORMED_REASON))
+        record.pop(MALFORMED_RULE, None)
         texts = {name: text or "" for name, text in record.items()}
         rows.append(SentRow(number, texts, dict(overlay.texts.get(number, {})), malformed, reason))
     return rows

@@ -176,7 +176,7 @@ def _check_changes(
         )
     except (pl.exceptions.PolarsError, OSError):
         raise damaged(raw) from None
-    required = [column.name for column in feed.columns if column.required]
+    required = [column.name for column in feed.columns if column.needs_text]
     for row in malformed:
         now = {**before.get(row, {}), **changes[row]}
         if missing := [name for name in required if not now.get(name, "").strip()]:

@@ -20,7 +20,7 @@ AMOUNT_WITHIN = 0.10
 #: From so many points on, one is a near duplicate of the other.
 THRESHOLD = 85
 #: How many lines of a block of one week others are compared with: its first ones.
-MOST_COMPARED = 100
+MOST_COMPARED = 20
 
 
 def refresh_duplicates(con: duckdb.DuckDBPyConnection, feed: Feed, duplicates: Duplicates, touched: str) -> None:
@@ -59,6 +59,7 @@ def refresh_duplicates(con: duckdb.DuckDBPyConnection, feed: Feed, duplicates: D
             claim=duplicates.claim,
             replaces=duplicates.replaces,
             ignored=duplicates.ignored,
+            replacing=duplicates.replacing,
             act=", ".join(f"coalesce(CAST({name} AS VARCHAR), '')" for name in act),
             exact_issue=issue(feed, duplicates.exact, None, "exact"),
             near_issue=issue(feed, duplicates.near, None, "near"),

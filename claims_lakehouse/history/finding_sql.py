@@ -10,10 +10,13 @@ from claims_lakehouse.warehouse.literals import literal
 
 
 def key_text(feed: Feed, table: str = "") -> str:
-    """SQL for a record's key as issues name it: several columns are joined with `|`."""
+    """SQL for a record's key as `validation.findings.record_key` makes it."""
     dot = f"{table}." if table else ""
     named = [f"{dot}{name}" for name in feed.key]
-    return named[0] if len(named) == 1 else f"concat_ws('|', {', '.join(named)})"
+    if len(named) == 1:
+        return named[0]
+    escaped = [f"replace(replace(CAST({name} AS VARCHAR), '\\', '\\\\'), '|', '\\|')" for name in named]
+    return f"concat_ws('|', {', '.join(escaped)})"
 
 
 def statement(name: str) -> str:

@@ -53,6 +53,8 @@ def refresh(
     if feed.duplicates:
         refresh_duplicates(con, feed, feed.duplicates, touched)
     for child in FEEDS:
+        if not _speaks_of(child, feed) or not _has_rows(con, child):
+            continue
         for reference in child.references:
             if reference.feed.name == feed.name:
                 _refer_again(con, child, reference, touched, spoke_before=spoke_before)
@@ -109,6 +111,7 @@ def _hold_to_code_sets(con: duckdb.DuckDBPyConnection, feed: Feed, codes: Landed
             system=codes.system.format(code=codes.column),
             rows=rows,
             sets=codes.sets.table,
+            accepted_sets=_accepted(codes.sets, ", ".join(codes.sets.key), ""),
             sets_feed=codes.sets.name,
             feed=feed.name,
         )
@@ -129,6 +132,16 @@ def _refer(con: duckdb.DuckDBPyConnection, feed: Feed, reference: Reference, chi
             column=reference.column,
         )
     )
+
+
+def _speaks_of(child: Feed, feed: Feed) -> bool:
+    return feed.name in {one.feed.name for one in child.references} | {one.sets.name for one in child.landed_codes}
+
+
+def _has_rows(con: duckdb.DuckDBPyConnection, feed: Feed) -> bool:
+    """Whether any row of a feed stands: there is nothing to find about one of which none does."""
+    some = " UNION ALL ".join(f"(SELECT 1 FROM {table} LIMIT 1)" for table in (feed.table, feed.restated_table))
+    return bool(con.execute(some).fetchall())
 
 
 def _accepted(feed: Feed, columns: str, among: str) -> str:

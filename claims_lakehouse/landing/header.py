@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -108,23 +108,31 @@ def match_header(feed: Feed, sent: Sequence[str], place: str) -> Header:
     own = {column.name.casefold(): column.name for column in feed.columns}
     taken = {ROW_NUMBER, MALFORMED, MALFORMED_REASON, MALFORMED_RULE}
     taken |= {name.strip(WHITE_SPACE).lower() for name in sent}
+    reserved = {kept_name(own, fold) for fold in folded if fold in own} if mapping is not None else set()
+    taken |= reserved
     names, unexpected = [], []
     for position, (name, fold) in enumerate(zip(sent, folded, strict=True), start=1):
         if mapping is None and fold in own:
             names.append(own[fold])
             continue
         kept = name.strip(WHITE_SPACE).lower()
-        if kept in ("", ROW_NUMBER, MALFORMED, MALFORMED_REASON, MALFORMED_RULE):
+        if mapping is not None and fold in own:
+            kept = kept_name(own, kept)
+        elif kept in ("", ROW_NUMBER, MALFORMED, MALFORMED_REASON, MALFORMED_RULE) or kept in reserved:
             kept = kept + "_" if kept else f"unnamed_{position}"
             while kept in taken:
                 kept += "_"
             taken.add(kept)
-        elif mapping is not None and fold in own:
-            kept = f"sent_{kept}"
         names.append(kept)
         if mapping is None or not mapping.knows(fold):
             unexpected.append(kept)
     return Header(tuple(names), tuple(unexpected), mapping)
+
+
+def kept_name(own: Collection[str], column: str) -> str:
+    """The name under which the raw file keeps a layout's column: in lower case, apart from the feed's `own` columns."""
+    name = column.strip(WHITE_SPACE).lower()
+    return f"sent_{name}" if name in own else name
 
 
 def _layout(feed: Feed, folded: Sequence[str], place: str) -> SourceMapping | None:
@@ -132,13 +140,18 @@ def _layout(feed: Feed, folded: Sequence[str], place: str) -> SourceMapping | No
     by_name = [mapping for mapping in feed.mappings if mapping.claims_file(place.rsplit("/", 1)[-1])]
     wanted = [(None, tuple(column.name for column in feed.columns)), *((one, one.needed) for one in feed.mappings)]
     missing = {mapping: [name for name in names if name.casefold() not in folded] for mapping, names in wanted}
-    fits = [(mapping, names) for mapping, names in wanted if not missing[mapping]]
+    fits = [
+        (mapping, names)
+        for mapping, names in wanted
+        if not missing[mapping] and (mapping is None or mapping.by_header or mapping in by_name)
+    ]
     if None in dict(fits):
         return None
     for mapping, _ in sorted(fits, key=lambda fit: (fit[0] in by_name, len(fit[1])), reverse=True):
         return mapping
     # The nearest is the one that has least to be added to it, as a share.
-    nearest, names = min(wanted, key=lambda one: (one[0] not in by_name, len(missing[one[0]]) / len(one[1])))
+    likely = [(one, names) for one, names in wanted if one is None or one.by_header or one in by_name]
+    nearest, names = min(likely, key=lambda one: (one[0] not in by_name, len(missing[one[0]]) / len(one[1])))
     count = f"{len(names) - len(missing[nearest])} of {len(names)} columns"
     expected = f"a header with all columns of the feed '{feed.name}'"
     if nearest is not None:

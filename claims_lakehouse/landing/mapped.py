@@ -13,7 +13,7 @@ from pyarrow import compute
 from claims_lakehouse.contracts.feed import Feed
 from claims_lakehouse.contracts.mapping import LIST_SEPARATOR, Constant, From, SourceMapping
 from claims_lakehouse.contracts.rules import OTHER_RECORD
-from claims_lakehouse.landing.header import Batch, Malformed
+from claims_lakehouse.landing.header import Batch, Malformed, kept_name
 
 _NOTHING = pa.scalar(None, pa.string())
 
@@ -21,27 +21,22 @@ _NOTHING = pa.scalar(None, pa.string())
 def mapped_batches(feed: Feed, mapping: SourceMapping, batches: Iterator[Batch]) -> Iterator[Batch]:
     """The same records with the feed's columns beside the layout's; those of another kind stand apart as malformed."""
     for batch in batches:
-        own, other = _apart(mapping, batch)
+        own, other = _apart(feed, mapping, batch)
         yield Batch(mapped(feed, mapping, own), other)
 
 
 def mapped(feed: Feed, mapping: SourceMapping, rows: Any) -> Any:
     """A table of a layout's columns, under the names that its header gave them, and the feed's columns."""
     source = dict(zip(rows.column_names, rows.columns, strict=True))
+    own = {column.name for column in feed.columns}
     made = {}
     for column in feed.columns:
         how = mapping.columns.get(column.name)
         if isinstance(how, Constant):
             made[column.name] = pa.repeat(how.text, rows.num_rows)
         elif how is not None:
-            made[column.name] = _made(how, [_text(source[kept_name(feed, name)]) for name in how.columns])
+            made[column.name] = _made(how, [_text(source[kept_name(own, name)]) for name in how.columns])
     return pa.table({**made, **source})
-
-
-def kept_name(feed: Feed, column: str) -> str:
-    """The name under which the raw file keeps a layout's column: in lower case, apart from the feed's own columns."""
-    name = column.strip().lower()
-    return f"sent_{name}" if any(name == own.name for own in feed.columns) else name
 
 
 def _text(column: Any) -> Any:
@@ -73,7 +68,7 @@ def _whole(column: Any) -> Any:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _apart(mapping: SourceMapping, batch: Batch) -> tuple[Any, Sequence[Malformed]]:
+def _apart(feed: Feed, mapping: SourceMapping, batch: Batch) -> tuple[Any, Sequence[Malformed]]:
     """The records of the feed's kind, and all others with those that were malformed before, in order."""
     if mapping.only is None:
         return batch.rows, batch.malformed

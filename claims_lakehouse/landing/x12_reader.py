@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -19,6 +20,7 @@ from claims_lakehouse.contracts.rules import MALFORMED_ROW, REJECTED_TRANSACTION
 from claims_lakehouse.landing.header import Batch, Header, Malformed, no_permission, place_of, require_regular
 from claims_lakehouse.landing.x12_claims import CLAIM_COLUMNS, Record, claim_records
 from claims_lakehouse.landing.x12_enrolment import ENROLMENT_COLUMNS, enrolment_records
+from claims_lakehouse.landing.x12_envelope import Envelope
 from claims_lakehouse.landing.x12_segments import Segment, read_segments
 from claims_lakehouse.landing.x12_soundness import Guide, shown_name, unsoundness
 
@@ -42,16 +44,23 @@ _KINDS = {
 
 
 class _Layout(NamedTuple):
-    """What a transaction fills: the columns, the guides it may follow by how they begin, and how records are found."""
+    """What a transaction fills: the columns, the guides it may follow by how they begin, and how records are found.
+
+    `begins` is the segment with which each of `what` it holds begins.
+    """
 
     columns: tuple[str, ...]
     guides: Mapping[str, str]
     records: Callable[[Sequence[Segment]], Iterator[Record]]
+    begins: str
+    what: str
 
 
 _LAYOUTS = {
-    "837": _Layout(CLAIM_COLUMNS, {"005010X222": "005010X222A2", "004010X098": "004010X098A1"}, claim_records),
-    "834": _Layout(ENROLMENT_COLUMNS, {"005010X220": "005010X220A1"}, enrolment_records),
+    "837": _Layout(
+        CLAIM_COLUMNS, {"005010X222": "005010X222A2", "004010X098": "004010X098A1"}, claim_records, "CLM", "claim"
+    ),
+    "834": _Layout(ENROLMENT_COLUMNS, {"005010X220": "005010X220A1"}, enrolment_records, "INS", "member"),
 }
 
 
@@ -88,16 +97,19 @@ def x12_batches(feed: Feed, path: Path, landing: Path, batch_records: int = BATC
     """Read an X12 file's records, a transaction at a time.
 
     Raises:
-        UnreadableFile: As `x12_header`, and for another ISA that is not sound, or bytes that are no text.
+        UnreadableFile: As `x12_header`, and for another ISA that is not sound, bytes that are no text, and a file cut
+            short.
     """
     place = place_of(path, landing)
-    gathered = _Gathered(_header(feed).names)
+    gathered, envelope = _Gathered(_header(feed).names), Envelope(place)
     with _opened(path, place) as stream:
-        for run in _runs(read_segments(stream, place)):
-            for record in _records(feed, run):
+        for run in _runs(envelope.watch(read_segments(stream, place))):
+            for record in chain(_records(feed, run), _disagreeing(envelope)):
                 gathered.add(record)
                 if gathered.count >= batch_records or gathered.characters >= BATCH_CHARACTERS:
                     yield gathered.batch()
+    for fault in _disagreeing(envelope):
+        gathered.add(fault)
     if gathered.count:
         yield gathered.batch()
 
@@ -156,10 +168,17 @@ def _records(feed: Feed, run: _Run) -> Iterator[Record | _Fault]:
         return
     reason = unsoundness(run.segments, Guide(feed.transaction, guide))
     if reason is not None:
-        yield _Fault(run.text, reason, REJECTED_TRANSACTION)
+        held = sum(segment.name == layout.begins for segment in run.segments)
+        told = f"{reason} ({held:,} {layout.what}{'' if held == 1 else 's'} in it)"
+        yield _Fault(run.text, told, REJECTED_TRANSACTION)
         return
     for record in layout.records(run.segments):
         yield record | {TRANSACTION: begin.element(2)}
+
+
+def _disagreeing(envelope: Envelope) -> Iterator[_Fault]:
+    for trailer, reason in envelope.noted():
+        yield _Fault(trailer.text.strip(), reason, MALFORMED_ROW)
 
 
 def _stray(segments: Sequence[Segment]) -> str:

@@ -8,75 +8,38 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from random import Random
-from typing import Literal, NamedTuple
 
 import polars as pl
 
 from claims_lakehouse.contracts import Feed, Rule, rules
 from claims_lakehouse.samples import pools
 from claims_lakehouse.samples.generate import date_text
+from claims_lakehouse.samples.kind import Case, Kind, Row, Spoil
+from claims_lakehouse.samples.medical_defects import medical_kinds, well_covered
 
-Row = dict[str, str | None]
 #: A row's key for the way in which its line is to be broken when it is written.
 BROKEN = "_broken"
 BREAKS = ("fields missing", "fields too many", "text after quote", "not utf-8")
+#: Rules that a field of a sound X12 transaction can break.
+_TRANSACTED = (rules.BAD_NPI, rules.UNKNOWN_PLACE_OF_SERVICE, rules.UNKNOWN_FREQUENCY)
 
 
-class Case(NamedTuple):
-    """One row to spoil, and what it takes to spoil it.
-
-    Attributes:
-        row: The row, clean.
-        other: Another content of the same record, at the same sequence.
-        earlier: The record as the priming stated it.
-        day: The day of the delivery, None for the priming.
-        coming: For each reference, the id of a record that the next update brings.
-        never: For each reference, the id of a record that no delivery brings.
-    """
-
-    row: Row
-    other: Row
-    earlier: Row
-    day: date | None
-    coming: Mapping[str, str]
-    never: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of defect of a feed.
-
-    Attributes:
-        rule: The rule that its rows break.
-        spoil: The rows that stand in place of the clean one.
-        when: Which deliveries it can stand in.
-        typed: Whether a file of typed columns can hold it.
-        corrected: Whether a corrected row of the same record puts it right.
-    """
-
-    rule: Rule
-    spoil: Callable[[Case, Random], list[Row]]
-    when: Literal["any", "priming", "update"] = "any"
-    typed: bool = True
-    corrected: bool = False
-
-
-def kinds_of(feed: Feed) -> list[Kind]:
+@cache
+def kinds_of(feed: Feed) -> tuple[Kind, ...]:
     """Every kind of defect that a feed's rows can have."""
     found = _text_kinds(feed)
     required = [c.name for c in feed.columns if c.required and c.name not in (*feed.key, feed.sequence)]
-    optional = [c.name for c in feed.columns if not c.required]
+    optional = [c.name for c in feed.columns if not (c.required or c.often_empty)]
     if required:
         found.append(Kind(rules.MISSING_VALUE, _emptied(required), corrected=True))
     if optional:
         found.append(Kind(rules.MISSING_OPTIONAL, _emptied(optional)))
     found += [Kind(rules.MALFORMED_ROW, _broken(how), typed=False, corrected=True) for how in BREAKS]
-    found += [Kind(rules.DUPLICATE_ROW, lambda case, _: [case.row, dict(case.row)])]
-    found += [Kind(rules.CONFLICTING_ROW, lambda case, _: [case.row, case.other])]
+    found += [Kind(rules.DUPLICATE_ROW, lambda case, _: [case.row, dict(case.row)], transacted=True)]
+    found += [Kind(rules.CONFLICTING_ROW, lambda case, _: [case.row, case.other], transacted=True)]
     if "service_after_claim" in feed.rules:
         spoil = _exchanged("date_of_service", "claim_date")
         found.append(Kind(feed.rules["service_after_claim"], spoil, corrected=True))
@@ -87,13 +50,14 @@ def kinds_of(feed: Feed) -> list[Kind]:
         sequence = feed.sequence
         found.append(Kind(rules.SAME_SEQUENCE, _said_before(sequence), "update"))
         found.append(Kind(rules.SEQUENCE_IN_FUTURE, _years_ahead(feed, sequence), "update"))
-    dates = [c.name for c in feed.columns if c.form.name == "date" and c.name != feed.sequence]
+    dated = [c for c in feed.columns if c.form.name == "date" and not c.form.lies_ahead]
+    dates = [c.name for c in dated if c.name != feed.sequence]
     if dates:
-        found.append(Kind(rules.DATE_IN_FUTURE, _in_future(feed, dates[-1]), "update"))
+        found.append(Kind(rules.DATE_IN_FUTURE, _in_future(feed, dates[-1]), "update", transacted=True))
     for reference in feed.references:
-        found.append(Kind(reference.unknown, _coming(reference.column)))
-        found.append(Kind(reference.unknown, _never(reference.column), "update"))
-    return found
+        found.append(Kind(reference.unknown, _coming(reference.column), transacted=True))
+        found.append(Kind(reference.unknown, _never(reference.column), "update", transacted=True))
+    return (*found, *medical_kinds(feed))
 
 
 def malformed(row: Row) -> bytes:
@@ -127,8 +91,10 @@ def _text_kinds(feed: Feed) -> list[Kind]:
         columns = [column for column in feed.columns if column.form.rule == rule]
         if wrong := pools.WRONG.get(rule.name):
             typed = all(column.form.dtype == pl.String() for column in columns)
-            names = [column.name for column in columns]
-            found[rule] = Kind(rule, _written(names, wrong), typed=typed, corrected=True)
+            spoil = _written([column.name for column in columns], wrong)
+            if "incomplete_exclusion" in feed.rules:
+                spoil = _once(spoil)
+            found[rule] = Kind(rule, spoil, typed=typed, transacted=rule in _TRANSACTED, corrected=True)
     for column in feed.columns:
         for notice in column.form.notices:
             if notice.rule == rules.ZIPCODE_PADDED:
@@ -138,35 +104,40 @@ def _text_kinds(feed: Feed) -> list[Kind]:
     return list(found.values())
 
 
-def _written(columns: list[str], wrong: tuple[str, ...]) -> Callable[[Case, Random], list[Row]]:
+def _written(columns: list[str], wrong: tuple[str, ...]) -> Spoil:
     return lambda case, rng: [case.row | {rng.choice(columns): rng.choice(wrong)}]
 
 
-def _emptied(columns: list[str]) -> Callable[[Case, Random], list[Row]]:
+def _once(spoil: Spoil) -> Spoil:
+    """The same for an exclusion, of which a field that cannot be read may be all that it has."""
+    return lambda case, rng: spoil(case._replace(row=well_covered(case.row)), rng)
+
+
+def _emptied(columns: list[str]) -> Spoil:
     return lambda case, rng: [case.row | {rng.choice(columns): None}]
 
 
-def _broken(how: str) -> Callable[[Case, Random], list[Row]]:
+def _broken(how: str) -> Spoil:
     return lambda case, _: [case.row | {BROKEN: how}]
 
 
-def _exchanged(one: str, other: str) -> Callable[[Case, Random], list[Row]]:
+def _exchanged(one: str, other: str) -> Spoil:
     return lambda case, _: [case.row | {one: case.row[other], other: case.row[one]}]
 
 
-def _coming(column: str) -> Callable[[Case, Random], list[Row]]:
+def _coming(column: str) -> Spoil:
     return lambda case, _: [case.row | {column: case.coming[column]}]
 
 
-def _never(column: str) -> Callable[[Case, Random], list[Row]]:
+def _never(column: str) -> Spoil:
     return lambda case, _: [case.row | {column: case.never[column]}]
 
 
-def _said_before(sequence: str) -> Callable[[Case, Random], list[Row]]:
+def _said_before(sequence: str) -> Spoil:
     return lambda case, _: [case.other | {sequence: case.earlier[sequence]}]
 
 
-def _without_zeros(column: str) -> Callable[[Case, Random], list[Row]]:
+def _without_zeros(column: str) -> Spoil:
     short = [place for place in pools.PLACES if place[2].startswith("0")]
 
     def spoil(case: Case, rng: Random) -> list[Row]:
@@ -177,7 +148,7 @@ def _without_zeros(column: str) -> Callable[[Case, Random], list[Row]]:
     return spoil
 
 
-def _in_future(feed: Feed, column: str) -> Callable[[Case, Random], list[Row]]:
+def _in_future(feed: Feed, column: str) -> Spoil:
     def spoil(case: Case, rng: Random) -> list[Row]:
         day = _day_of(case) + timedelta(rng.randint(2, 300))
         return [case.row | {column: date_text(feed, day)}]
@@ -185,7 +156,7 @@ def _in_future(feed: Feed, column: str) -> Callable[[Case, Random], list[Row]]:
     return spoil
 
 
-def _years_ahead(feed: Feed, column: str) -> Callable[[Case, Random], list[Row]]:
+def _years_ahead(feed: Feed, column: str) -> Spoil:
     def spoil(case: Case, rng: Random) -> list[Row]:
         day = _day_of(case).replace(day=rng.randint(1, 28))
         return [case.row | {column: date_text(feed, day.replace(year=day.year + rng.choice((1, 10, 20))))}]

@@ -1,70 +1,47 @@
 """Clean sample records, in the text that a source would send.
 
 A value is a function of (seed, feed, column, record number, content), so any slice of any delivery can be
-made again without the others, in any order and at any size. No I/O, no clock.
+made again without the others, in any order and at any size. What stands in a column derives from its contract; feeds
+whose columns hang together have makers of their own. No I/O, no clock.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 
 import polars as pl
 
-from claims_lakehouse.contracts import PATIENTS, Column, Feed
-from claims_lakehouse.samples import pools
+from claims_lakehouse.contracts import Column, Feed
+from claims_lakehouse.samples import insurance, medical, pools
+from claims_lakehouse.samples.drawing import NUMBER, day_number, day_text, day_texts, gather
+from claims_lakehouse.samples.insurance import Steps, ids
+from claims_lakehouse.samples.size import PRIMING_DEFECTS, ROWS_A_GROUP, Size
+from claims_lakehouse.samples.statement import Statement
 
-#: What stands before and after the number of a record's id, and the first number. Other feeds get a default.
-ID_STYLES = {"patients": ("", "000U", 1), "providers": ("N3T", "00A", 0), "claims": ("CF#", "078NN", 1000)}
-DATE_SEPARATORS = {"patients": "-"}
+MAKERS: Mapping[str, Callable[[Statement], Steps]] = {
+    "plans": insurance.plans,
+    "coverages": insurance.coverages,
+    "fee_schedules": insurance.fee_schedules,
+    "authorizations": medical.authorizations,
+    "exclusions": insurance.exclusions,
+    "procedure_edits": insurance.procedure_edits,
+    "code_sets": insurance.code_sets,
+    "medical_claims": medical.medical_claims,
+}
 _GIVEN, _FAMILY = ("fname", "first_name", "given_name"), ("lname", "last_name", "family_name")
-#: How many records with a key of two columns share the first.
-ROWS_A_GROUP = 3
-NUMBER = "_number"
-_EPOCH = date(1925, 1, 1)
-_LAST = date(2065, 12, 31)
-_PRIMED_FROM, _PRIMED_TO = date(2016, 1, 1), date(2023, 12, 31)
 _BORN_FROM, _BORN_DAYS = date(1930, 1, 1), 30_000
+_CENTS = tuple("" if cents == 0 else f".{cents:02d}".rstrip("0") for cents in range(100))
 
 
-@dataclass(frozen=True)
-class Size:
-    """How much to make: patients in the priming, and monthly updates from 2024-02-01 on."""
-
-    patients: int
-    updates: int
-    seed: int
-
-    def primed(self, feed: Feed) -> int:
-        """How many records the priming of a feed holds."""
-        if feed is PATIENTS:
-            return self.patients
-        if len(feed.key) > 1:
-            parents = [r.feed for r in feed.references if r.column in feed.key]
-            return ROWS_A_GROUP * (self.primed(parents[0]) if parents else self.patients)
-        return self.patients // 10 + 20 if feed.role == "dimension" else 10 * self.patients
-
-    def after(self, feed: Feed, update: int) -> int:
-        """How many records there are after an update: each brings a tenth of the priming anew."""
-        return self.primed(feed) + update * max(1, self.primed(feed) // 10)
-
-    def day(self, update: int) -> date | None:
-        """The day of an update, counted from 1; None for the priming."""
-        return date(2024 + update // 12, update % 12 + 1, 1) if update else None
-
-
-def row_id(feed: Feed, number: int) -> str:
-    """The id of a record of a feed with a key of one column, in the source's style."""
-    before, after, first = ID_STYLES.get(feed.name, (feed.entity[:2].upper() + "-", "", 1))
-    return f"{before}{number + first}{after}"
+def date_separator(feed: Feed) -> str:
+    """What stands between month, day and year as the feed's source writes them; nothing where it is YYYY-MM-DD."""
+    return "" if feed.name in MAKERS else {"patients": "-"}.get(feed.name, "/")
 
 
 def date_text(feed: Feed, day: date) -> str:
     """A day as the feed's source writes it."""
-    return DATE_SEPARATORS.get(feed.name, "/").join(map(str, (day.month, day.day, day.year)))
+    return day_text(day, date_separator(feed))
 
 
 def allowed_values(feed: Feed, column: Column) -> tuple[str, ...]:
@@ -90,36 +67,41 @@ def records(
         stated: The update within whose month the sequence lies.
         variant: Another variant says otherwise of the same record at the same time.
     """
-    return _Maker(feed, size, born, content, stated, variant).frame(numbers)
+    if isinstance(numbers, range):
+        series = pl.int_range(numbers.start, numbers.stop, numbers.step, dtype=pl.UInt64, eager=True)
+    else:
+        series = pl.Series(numbers, dtype=pl.UInt64)
+    said, drawn = Statement(feed, size, born, content, variant), series.alias(NUMBER).to_frame()
+    if feed.name not in MAKERS:
+        return _Maker(said, stated).frame(drawn)
+    for columns in MAKERS[feed.name](said):
+        drawn = drawn.with_columns(**columns)
+    return drawn.select(column.name for column in feed.columns)
 
 
 class _Maker:
-    def __init__(self, feed: Feed, size: Size, born: int, content: int, stated: int, variant: int) -> None:
-        self.feed, self.size = feed, size
-        self.born, self.content, self.stated, self.variant = born, content, stated, variant
-        self.placed = any(column.identifies == "street" for column in feed.columns)
-        dated = [c.name for c in feed.columns if c.form.name == "date" and c.identifies != "birth_date"]
-        self.dates = [name for name in dated if name != feed.sequence]
+    """Columns that derive from a contract alone."""
 
-    def frame(self, numbers: Sequence[int]) -> pl.DataFrame:
-        if isinstance(numbers, range):
-            series = pl.int_range(numbers.start, numbers.stop, numbers.step, dtype=pl.UInt64, eager=True)
-        else:
-            series = pl.Series(numbers, dtype=pl.UInt64)
-        drawn = series.alias(NUMBER).to_frame()
+    def __init__(self, said: Statement, stated: int) -> None:
+        self.said, self.stated = said, stated
+        self.feed, self.size = said.feed, said.size
+        self.placed = any(column.identifies == "street" for column in self.feed.columns)
+        dated = [c.name for c in self.feed.columns if c.form.name == "date" and c.identifies != "birth_date"]
+        self.dates = [name for name in dated if name != self.feed.sequence]
+
+    def frame(self, drawn: pl.DataFrame) -> pl.DataFrame:
         drawn = drawn.with_columns(
-            _stated=self._day(self.stated),
-            _anchor=self._day(self.content if self.placed else self.born),
+            _stated=self.said.day(self.stated),
+            _anchor=self.said.day(self.said.content if self.placed else self.said.born),
             _place=self._draw("place", len(pools.PLACES), changing=self.placed),
         )
         return drawn.select(self._value(column).alias(column.name) for column in self.feed.columns)
 
     def _draw(self, name: str, size: int, *, changing: bool) -> pl.Expr:
-        said = (self.content, self.variant) if changing else ()
-        return draw((self.size.seed, self.feed.name, name, *said), size)
+        return self.said.draw(name, size, changing=changing)
 
     def _pick(self, name: str, pool: tuple[str, ...], *, changing: bool) -> pl.Expr:
-        return _gather(pool, self._draw(name, len(pool), changing=changing))
+        return self.said.pick(name, pool, changing=changing)
 
     def _value(self, column: Column) -> pl.Expr:
         feed, name, form = self.feed, column.name, column.form.name
@@ -137,7 +119,7 @@ class _Maker:
         place = {"city": 0, "state": 1, "zipcode": 2}
         what = form if form in place else column.identifies
         if what in place:
-            return _gather(tuple(p[place[what]] for p in pools.PLACES), pl.col("_place"))
+            return gather(tuple(p[place[what]] for p in pools.PLACES), pl.col("_place"))
         if what == "street":
             house = self._draw(name + " house", 2800, changing=self.placed) + 1
             street = self._pick(name, pools.STREETS, changing=self.placed)
@@ -157,63 +139,28 @@ class _Maker:
 
     def _id(self, column: Column) -> pl.Expr:
         parent = next((r.feed for r in self.feed.references if r.column == column.name), None)
-        named, number = parent or self.feed, pl.col(NUMBER)
+        number = pl.col(NUMBER)
         if column.name in self.feed.key and len(self.feed.key) > 1:
             if column.name != self._group():
                 return (number % ROWS_A_GROUP + 1).cast(pl.String)
             number = number // ROWS_A_GROUP
         elif parent and column.name not in self.feed.key:
-            number = self._draw(column.name, self.size.after(parent, self.born), changing=False)
+            number = self._draw(column.name, self.size.after(parent, self.said.born), changing=False)
             # Records that the priming may hold back have no children: who is unknown is planted, not chance.
             number = number - (number % 10 == PRIMING_DEFECTS).cast(pl.UInt64)
-        before, after, first = ID_STYLES.get(named.name, (named.entity[:2].upper() + "-", "", 1))
-        return pl.concat_str(pl.lit(before), (number + first).cast(pl.String), pl.lit(after))
+        return ids(self.said, number, parent)
 
     def _group(self) -> str:
         referring = [r.column for r in self.feed.references if r.column in self.feed.key]
         return (referring or list(self.feed.key))[0]
 
     def _date(self, column: Column) -> pl.Expr:
-        separator = DATE_SEPARATORS.get(self.feed.name, "/")
+        separator = date_separator(self.feed)
         if column.identifies == "birth_date":
-            born = (_BORN_FROM - _EPOCH).days
-            return _gather(_days(separator), self._draw(column.name, _BORN_DAYS, changing=False) + born)
+            drawn = self._draw(column.name, _BORN_DAYS, changing=False)
+            return day_texts(drawn + day_number(_BORN_FROM), separator)
         if column.name == self.feed.sequence:
-            return _gather(_days(separator), pl.col("_stated"))
+            return day_texts(pl.col("_stated"), separator)
         later = self.dates[self.dates.index(column.name) :]
         gaps = [self._draw(name + " gap", 60, changing=self.placed) + 1 for name in later]
-        return _gather(_days(separator), pl.col("_anchor") - pl.sum_horizontal(gaps))
-
-    def _day(self, update: int) -> pl.Expr:
-        day = self.size.day(update)
-        first = day - timedelta(28) if day else _PRIMED_FROM
-        days = 28 if day else (_PRIMED_TO - _PRIMED_FROM).days + 1
-        return draw((self.size.seed, self.feed.name, "sequence", update), days) + (first - _EPOCH).days
-
-
-#: The last digit of the numbers that the priming's defects befall, and of those that the updates' befall.
-PRIMING_DEFECTS, UPDATE_DEFECTS = 6, 8
-_CENTS = tuple("" if cents == 0 else f".{cents:02d}".rstrip("0") for cents in range(100))
-
-
-def draw(salt: Iterable[object], size: int) -> pl.Expr:
-    """A number below `size` for each record number: splitmix64, the same on every machine and polars."""
-    start = int.from_bytes(hashlib.blake2b(repr(tuple(salt)).encode(), digest_size=8).digest(), "big")
-    mixed = pl.col(NUMBER) * _u64(0x9E3779B97F4A7C15) + _u64(start)
-    mixed = (mixed ^ (mixed // _u64(2**32))) * _u64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed // _u64(2**29))) * _u64(0x94D049BB133111EB)
-    return mixed // _u64(2**33) % _u64(size)
-
-
-def _u64(value: int) -> pl.Expr:
-    return pl.lit(value, dtype=pl.UInt64)
-
-
-def _gather(pool: tuple[str, ...], index: pl.Expr) -> pl.Expr:
-    return pl.lit(pl.Series(pool, dtype=pl.String)).gather(index)
-
-
-@cache
-def _days(separator: str) -> tuple[str, ...]:
-    days = (_EPOCH + timedelta(days) for days in range((_LAST - _EPOCH).days + 1))
-    return tuple(separator.join((str(day.month), str(day.day), str(day.year))) for day in days)
+        return day_texts(pl.col("_anchor") - pl.sum_horizontal(gaps), separator)

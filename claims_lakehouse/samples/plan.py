@@ -1,7 +1,8 @@
 """Which records each delivery holds and which of them are spoilt, before any row is made. No I/O.
 
 By the last digit of a record's number: 6 is spoilt in the priming, 8 in an update, 4 is restated, 5 repeated;
-0 to 3 are modified. So every record has one story, and none needs to be remembered.
+0 to 3 are modified. So every record has one story, and none needs to be remembered. What a feed's deliveries hold does
+not depend on which other feeds are made.
 """
 
 from __future__ import annotations
@@ -13,11 +14,16 @@ from typing import NamedTuple
 
 from claims_lakehouse.contracts import FEEDS, Feed, rules
 from claims_lakehouse.errors import UsageError
-from claims_lakehouse.samples.defects import Kind, kinds_of
-from claims_lakehouse.samples.generate import PRIMING_DEFECTS, UPDATE_DEFECTS, Size
+from claims_lakehouse.samples.defects import kinds_of
+from claims_lakehouse.samples.kind import Kind
+from claims_lakehouse.samples.size import PRIMING_DEFECTS, UPDATE_DEFECTS, Size
 
 #: How the last update lands, feed by feed in turn; all else is plain CSV.
 LAST_FORMS = ("csv.gz", "parquet", "parts")
+#: So many records an X12 interchange has at most: where a feed's last update has fewer, it lands as one.
+MOST_TRANSACTED = 2_000
+#: The feeds by who sends them: visits, and the billing of an insurance. What one source shows, it shows in turn.
+_SOURCES = (FEEDS[:3], FEEDS[3:])
 #: The column that one delivery has too many.
 EXTRA_COLUMN = "source_note"
 MOST_UPDATES = 400
@@ -69,12 +75,14 @@ class Delivery:
         return [Planted(self.feed.name, self.key, *rule, rows) for rule, rows in sorted(counts.items())]
 
 
-def planned(size: Size) -> list[Delivery]:
-    """Every delivery of every feed, in the order in which they arrive."""
+def planned(size: Size, feeds: Sequence[Feed] = FEEDS) -> list[Delivery]:
+    """Every delivery of some feeds, in the order in which they arrive."""
     if size.patients < 1 or not 0 <= size.updates <= MOST_UPDATES:
         raise UsageError(f"Samples need at least 1 patient and 0 to {MOST_UPDATES} updates.")
     found: list[list[Delivery]] = []
     for place, feed in enumerate(FEEDS):
+        if feed not in feeds:
+            continue
         deliveries: list[Delivery] = []
         for update in range(size.updates + 1):
             deliveries.append(_delivery(size, feed, place, update, deliveries[-1] if deliveries else None))
@@ -84,14 +92,19 @@ def planned(size: Size) -> list[Delivery]:
 
 def _delivery(size: Size, feed: Feed, place: int, update: int, before: Delivery | None) -> Delivery:
     day = size.day(update)
-    form = LAST_FORMS[place % len(LAST_FORMS)] if update and update == size.updates else "csv"
     segments = _segments(size, feed, update)
     rows = sum(len(segment.numbers) for segment in segments)
-    kinds = _ordered_kinds(feed, update, typed=form == "parquet")
+    form = "csv"
+    if update and update == size.updates:
+        form = LAST_FORMS[place % len(LAST_FORMS)]
+        if feed.transaction and rows <= MOST_TRANSACTED:
+            form = feed.transaction
+    kinds = _ordered_kinds(feed, update, form)
     slots = range(UPDATE_DEFECTS if update else PRIMING_DEFECTS, size.primed(feed), 10)
     most = max(_LEAST, int(rows * _MOST))
     count = min(max(int(rows * _SHARE), min(len(kinds), most)), len(slots))
-    first = max(0, update - 1) * count
+    # The first source begins anew with the updates, which keeps its files as they always were.
+    first = max(0, update - (feed in _SOURCES[0])) * count
     if update:
         numbers = sorted(slots[(first + index) % len(slots)] for index in range(count))
     else:
@@ -126,13 +139,15 @@ def _turn(slots: range, update: int, primed: int) -> range:
     return slots[start : start + count]
 
 
-def _ordered_kinds(feed: Feed, update: int, *, typed: bool) -> list[Kind]:
-    """What can be wrong in a delivery, first what fewest other deliveries can show."""
-    shown = Counter(rule for other in FEEDS for rule in {kind.rule for kind in kinds_of(other)})
+def _ordered_kinds(feed: Feed, update: int, form: str) -> list[Kind]:
+    """What can be wrong in a delivery, first what fewest other deliveries of its source can show."""
+    source = next(feeds for feeds in _SOURCES if feed in feeds)
+    shown = Counter(rule for other in source for rule in {kind.rule for kind in kinds_of(other)})
     possible = [
         kind
         for kind in kinds_of(feed)
-        if kind.when in ("any", "update" if update else "priming") and (kind.typed or not typed)
+        if kind.when in ("any", "update" if update else "priming")
+        and (kind.typed if form == "parquet" else kind.transacted or form != feed.transaction)
     ]
     return sorted(possible, key=lambda kind: (kind.when == "any", shown[kind.rule]))
 

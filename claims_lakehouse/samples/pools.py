@@ -94,11 +94,27 @@ REMARKS: tuple[str, ...] = (
 WRONG: dict[str, tuple[str, ...]] = {
     "not_a_date": ("2/30/2021", "unknown", "13/45/1990", "19870704", "0/0/0000", "March 3, 2019", "1/1/0001"),
     "bad_amount": ("-35.10", "1,204.50", "$88.00", "12.345", "1e3", "pending"),
+    "bad_code": ("..", "n/a", "99213-25", "?"),
     "bad_coverage": ("75", "80%", "full", "-50", "5O"),
     "unknown_visit_type": ("surgrey", "check-up", "televisit", "ilness"),
     "unknown_specialty": ("hart_surgeon", "dentist", "orthopedic", "family_physican"),
     "bad_flag": ("maybe", "X", "2", "TF"),
     "bad_zipcode": ("ABCDE", "123456", "99", "1234-5678", "7O102"),
+    "bad_npi": ("1234567890", "1999999999", "0123456789", "123456789", "3141592653"),
+    "bad_procedure_code": ("9921", "992133", "W1234", "99-213", "office visit"),
+    "bad_modifiers": ("2", "25X", "LEFT", "RT!", "25|59|76|LT|GP"),
+    "bad_diagnosis_codes": ("E", "diabetes", "E11900000", "E119-I10", "ICD10"),
+    "bad_pointers": ("0", "13", "A", "1|2|3|4|5", "1-2"),
+    "unknown_place_of_service": ("00", "30", "88", "OF"),
+    "bad_units": ("0", "-1", "10000", "1.2345", "one", "2 h"),
+    "bad_number": ("-1", "1.5", "many", "1000000", "2O"),
+    "bad_percentage": ("101", "-20", "0.2 of it", "20.125", "half"),
+    "bad_copays": ("25", "11:25", "office=25.00", "11=25.00|23", "11=-5"),
+    "unknown_frequency": ("0", "2", "9", "R"),
+    "unknown_code_system": ("CPT-5", "ICD-9", "SNOMED CT", "LOINC"),
+    "unknown_kind": ("not covered at all", "agelimit", "prior_auth", "cosmetic"),
+    "unknown_indicator": ("2", "8", "Y", "none"),
+    "unknown_sex": ("X", "male", "W", "1"),
 }
 #: State names that somebody misspelt, or that are none.
 NO_STATES: tuple[str, ...] = (

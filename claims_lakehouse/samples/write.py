@@ -18,25 +18,35 @@ from uuid import uuid4
 import polars as pl
 import pyarrow.parquet as pq
 
+from claims_lakehouse.contracts import FEEDS, Feed
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.files import make_folder, replacing
+from claims_lakehouse.landing.discovery import extensions_of
 from claims_lakehouse.samples import pools
-from claims_lakehouse.samples.defects import BROKEN, Case, Row, malformed
-from claims_lakehouse.samples.generate import NUMBER, Size, draw, records, row_id
+from claims_lakehouse.samples.defects import BROKEN, malformed
+from claims_lakehouse.samples.drawing import NUMBER, draw
+from claims_lakehouse.samples.generate import records
+from claims_lakehouse.samples.kind import Case, Row
 from claims_lakehouse.samples.plan import EXTRA_COLUMN, Delivery, Planted, Segment, planned
+from claims_lakehouse.samples.size import Size, row_id
+from claims_lakehouse.samples.x12 import interchange
 
 CHUNK_ROWS = 250_000
 _AT = "_at"
 
 
-def write_deliveries(landing: Path, *, patients: int = 100, seed: int = 7, updates: int = 2) -> list[Path]:
+def write_deliveries(
+    landing: Path, *, patients: int = 100, seed: int = 7, updates: int = 2, feeds: Sequence[Feed] = FEEDS
+) -> list[Path]:
     """Write a priming and some monthly updates of every feed, with every kind of defect in them.
 
     Args:
         landing: Where to lay them: `<feed>/<delivery>.<ext>`. A file of the same name is replaced.
-        patients: Patients in the priming; a tenth as many providers and 20 more, ten times as many claims.
+        patients: Patients in the priming; a tenth as many providers and 20 more, ten times as many claims, and as many
+            medical claims of two and a half lines. Plans, their fees and limits, and codes are always the same number.
         seed: Another seed makes other records.
         updates: Updates after the priming, from 2024-02-01 on. The last one shows every way of landing.
+        feeds: The feeds to write; what one of them holds does not depend on the others.
 
     Returns:
         The file, or folder of part files, of each delivery, in the order in which they would arrive.
@@ -45,7 +55,7 @@ def write_deliveries(landing: Path, *, patients: int = 100, seed: int = 7, updat
         UsageError: A size that makes no sense, or a delivery that lies there under another name already.
     """
     size = Size(patients, updates, seed)
-    deliveries = planned(size)
+    deliveries = planned(size, feeds)
     targets = [_target(landing, delivery) for delivery in deliveries]
     for delivery, target in zip(deliveries, targets, strict=True):
         if delivery.form == "parts":
@@ -56,15 +66,18 @@ def write_deliveries(landing: Path, *, patients: int = 100, seed: int = 7, updat
     return targets
 
 
-def planted(*, patients: int = 100, seed: int = 7, updates: int = 2) -> list[Planted]:
-    """The defects that `write_deliveries` plants for the same arguments, counted by delivery and rule."""
-    return [found for delivery in planned(Size(patients, updates, seed)) for found in delivery.planted]
+def planted(*, patients: int = 100, seed: int = 7, updates: int = 2, feeds: Sequence[Feed] = FEEDS) -> list[Planted]:
+    """The defects that `write_deliveries` plants for the same arguments, counted by delivery and rule.
+
+    Rules about records that other feeds bring are counted as they are found where all of the feeds have landed.
+    """
+    return [found for delivery in planned(Size(patients, updates, seed), feeds) for found in delivery.planted]
 
 
 def _target(landing: Path, delivery: Delivery) -> Path:
     name = delivery.key if delivery.form == "parts" else f"{delivery.key}.{delivery.form}"
     folder = landing / delivery.feed.name
-    for other in ("", ".csv", ".csv.gz", ".parquet"):
+    for other in ("", *extensions_of(delivery.feed)):
         lies = folder / f"{delivery.key}{other}"
         if lies.name != name and lies.exists():
             raise UsageError(f"{lies} is there already; '{name}' beside it would be the same delivery twice.")
@@ -89,6 +102,10 @@ def _write_parts(delivery: Delivery, size: Size, target: Path) -> None:
 def _write_file(delivery: Delivery, size: Size, segments: Sequence[Segment], file: Path) -> None:
     if delivery.form == "parquet":
         _write_parquet(delivery, size, segments, file)
+        return
+    if delivery.form == delivery.feed.transaction:
+        rows = [row for chunk in _chunks(delivery, size, segments) for row in chunk.iter_rows(named=True)]
+        file.write_text(interchange(delivery.feed, size, delivery.update, rows), encoding="utf-8")
         return
     with file.open("wb") as opened:
         if delivery.form == "csv.gz":
@@ -206,6 +223,9 @@ def _unknown(delivery: Delivery, size: Size, number: int) -> _Unknown:
         new = size.after(reference.feed, delivery.update + 1) - known
         never = size.after(reference.feed, size.updates) + 1 + number
         last = delivery.update == size.updates
-        found.coming[reference.column] = row_id(reference.feed, never if last else known + number % new)
+        # Where the id is a part of the key, one that comes twice would make one record of two.
+        chosen = sorted(delivery.spoilt).index(number) if reference.column in delivery.feed.key else number % new
+        coming = known + chosen if chosen < new and not last else never
+        found.coming[reference.column] = row_id(reference.feed, coming)
         found.never[reference.column] = row_id(reference.feed, never)
     return found

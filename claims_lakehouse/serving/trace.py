@@ -20,6 +20,7 @@ from claims_lakehouse.landing.discovery import check_delivery_key
 from claims_lakehouse.serving.connect import Connection
 from claims_lakehouse.serving.origin import Origin, origins
 from claims_lakehouse.settings import Settings
+from claims_lakehouse.validation.findings import record_key
 
 #: What can become of a row: of an accepted one of a delivery that is not applied, what became of the delivery.
 Fate = Literal[
@@ -244,7 +245,7 @@ class _Search:
 
     def _aside(self, among: pl.Expr) -> Iterator[tuple[Place, str]]:
         """Accepted rows of deliveries that are not applied, with their keys: only validated files have them."""
-        key = pl.concat_str([pl.col(name).cast(pl.String) for name in self._feed.key], separator="|")
+        key = record_key(self._feed).cast(pl.String)
         for name, delivery in self.deliveries.items():
             validated = self._settings.validated(self._feed.name, name, str(delivery.fingerprint))
             if delivery.is_aside and validated.exists():

@@ -126,19 +126,29 @@ def key_texts(texts: pl.DataFrame, typed: pl.DataFrame, feed: Feed) -> pl.DataFr
     )
 
 
+def record_key(feed: Feed) -> pl.Expr:
+    """A record's key in one text, from its columns' texts; `history.finding_sql.key_text` makes it in the same way.
+
+    Several columns are joined with `|`; one that is part of a text has a backslash before it, so that no two keys are
+    alike.
+    """
+    if len(feed.key) == 1:
+        return pl.col(feed.key[0]).alias("record_key")
+    parts = [pl.col(name).cast(pl.String).str.replace_all(r"([\\|])", r"\$1") for name in feed.key]
+    return pl.concat_str(parts, separator="|", ignore_nulls=False).alias("record_key")
+
+
 def record_moments(typed: pl.DataFrame, texts: pl.DataFrame, feed: Feed, received: datetime) -> pl.DataFrame:
     """The key and sequence of each row, as issues name them: row_number, record_key, sequence (TIMESTAMP).
 
-    `texts` holds the text of the key's columns (`key_texts`); a key of several columns is joined with `|`.
+    `texts` holds the text of the key's columns (`key_texts`); `record_key` joins them.
     """
     sequence = (
         typed[feed.sequence].cast(pl.Datetime("us"))
         if feed.sequence
         else pl.Series([received], dtype=pl.Datetime("us")).new_from_index(0, typed.height)
     )
-    key = texts.select(
-        pl.concat_str([pl.col(name) for name in feed.key], separator="|", ignore_nulls=False)
-    ).to_series()
+    key = texts.select(record_key(feed)).to_series()
     return pl.DataFrame(
         {"row_number": typed["row_number"], "record_key": key, "sequence": sequence},
         schema=MOMENT_SCHEMA,

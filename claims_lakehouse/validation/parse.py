@@ -93,8 +93,9 @@ def _as_sent(raw: pl.DataFrame, column: str) -> pl.DataFrame:
 def _field_findings(column: Column, raw: pl.DataFrame, field: pl.DataFrame) -> list[pl.DataFrame]:
     text, value, form = field["text"], field["value"], column.form
     found = []
-    if form.rule is not None and value.null_count() > text.null_count():
-        unread = _as_sent(raw, column.name).filter(text.is_not_null() & value.is_null())
+    is_unread = text.is_not_null() & value.is_null() if form.rule is not None and value.null_count() else None
+    if form.rule is not None and is_unread is not None and is_unread.any():
+        unread = _as_sent(raw, column.name).filter(is_unread)
         found.append(findings(unread, form.rule, column.name, expected=form.accepts, suggest=form.suggest))
     if not (column.required or column.often_empty) and text.null_count() > 0:
         found.append(findings(_as_sent(raw, column.name).filter(text.is_null()), MISSING_OPTIONAL, column.name))

@@ -51,10 +51,10 @@ def connected(settings: Settings, patience: float = PATIENCE) -> Iterator[duckdb
         settings.warehouse.chmod(FILE_MODE)
         set_quietly(con)
         try:
-            if is_empty(con):
+            if not is_of_this_schema(con):
+                if not is_empty(con):
+                    raise WarehouseUnsound(f"{settings.warehouse.name} has not the tables that the contracts declare.")
                 create_schema(con)
-            elif not is_of_this_schema(con):
-                raise WarehouseUnsound(f"{settings.warehouse.name} has not the tables that the contracts declare.")
         except duckdb.Error as error:
             if not is_damage(error):
                 raise

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks import defects
 from benchmarks.generate import Delivery, population, write
-from claims_lakehouse.contracts import CLAIMS, FEEDS, PATIENTS, Feed
-from claims_lakehouse_tests.builders import Lakehouse
+from claims_lakehouse.contracts import CLAIMS, PATIENTS, Feed
+from claims_lakehouse_tests.builders import BILLING, Lakehouse
 
 CLAIMED = 5_000
 #: More than the harness has, so that small files have defects of every kind.
@@ -22,7 +22,7 @@ def primed(feed: Feed) -> int:
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv"])
-@pytest.mark.parametrize("feed", FEEDS, ids=lambda feed: feed.name)
+@pytest.mark.parametrize("feed", BILLING, ids=lambda feed: feed.name)
 def test_the_same_seed_makes_the_same_file_and_another_one_does_not(feed: Feed, form: str, tmp_path: Path) -> None:
     spoilt = SPOILT if form == "csv" else 0.0
     made = [
@@ -55,12 +55,12 @@ def expected(feed: Feed, *, is_update: bool) -> set[str]:
 
 def test_every_delivery_is_taken_with_the_issues_that_it_was_given(lakehouse: Lakehouse) -> None:
     landing = lakehouse.settings.landing
-    for feed in FEEDS:
+    for feed in BILLING:
         write(Delivery(feed, primed(feed)), landing)
         write(Delivery(feed, primed(feed), update=1, rows=4_000, spoilt=SPOILT), landing, "csv")
     assert set(lakehouse.ingest().values()) == {None}
     assert lakehouse.rows("SELECT feed FROM issue WHERE delivery = 'priming'") == []
-    for feed in FEEDS:
+    for feed in BILLING:
         [(status, landed, kept)] = lakehouse.rows(
             "SELECT status, rows_landed, rows_valid FROM delivery WHERE feed = $1 AND delivery <> 'priming'", feed.name
         )

@@ -10,15 +10,16 @@ import polars as pl
 import pytest
 
 from claims_lakehouse.codes.judge import judge
-from claims_lakehouse.codes.releases import BILLABLE, HEADER, RELEASES, release_table
+from claims_lakehouse.codes.releases import BILLABLE, HEADER, RELEASES
 from claims_lakehouse.contracts import MEDICAL_CLAIMS
+from claims_lakehouse_tests.builders import shared_codes
 
 [CHECK] = MEDICAL_CLAIMS.released_codes
 
 
 @cache
 def table() -> pl.DataFrame:
-    return release_table()
+    return pl.read_parquet(shared_codes())
 
 
 def broken(codes: str | None, day: date | None) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from claims_lakehouse.contracts import CLAIMS, PATIENTS
+from claims_lakehouse.contracts import CLAIMS, MEDICAL_CLAIMS, PATIENTS
 from claims_lakehouse.desk import exchange, fixed_rows
 from claims_lakehouse.desk.exchange import Exported, Fixed, RefusedLine, export_rows, feed_of, read_fixed, take_back
 from claims_lakehouse.desk.issues import Filters, Issue, all_issues
@@ -422,7 +422,10 @@ def test_a_file_is_named_in_errors_and_read_from_its_path(lake: Lakehouse, tmp_p
 
 def test_the_feed_of_a_file_is_known_by_its_columns(lake: Lakehouse) -> None:
     assert feed_of(exported(lake).encode()) == PATIENTS
-    assert feed_of(b"lakehouse_row,claim_id,patient_id\n") == CLAIMS
+    assert feed_of(b"lakehouse_row,claim_id,provider_id\n") == CLAIMS
+    assert feed_of(b"lakehouse_row,claim_id,line_number\n") == MEDICAL_CLAIMS
+    with pytest.raises(UsageError, match=r"found columns of claims or medical_claims; .* --feed names it"):
+        feed_of(b"lakehouse_row,claim_id,patient_id\n")
     with pytest.raises(UsageError, match=r"found columns of patients or providers; .* --feed names it"):
         feed_of(b"lakehouse_row,zipcode\n")
     with pytest.raises(UsageError, match="found columns of no feed"):

@@ -1,4 +1,7 @@
-"""Compare what readers of a lakehouse see with what the oracle makes of the same deliveries."""
+"""Compare what readers of a lakehouse see with what the oracle makes of the same deliveries.
+
+The oracle knows the feeds of BILLING; the tables of all others must be empty.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import duckdb
 
 from claims_lakehouse.contracts import FEEDS, Feed
 from claims_lakehouse_tests import oracle
-from claims_lakehouse_tests.builders import Lakehouse
+from claims_lakehouse_tests.builders import BILLING, Lakehouse
 
 COUNTS = (
     "rows_landed", "rows_malformed", "rows_quarantined", "rows_duplicate", "rows_valid", "versions_added",
@@ -29,7 +32,8 @@ def assert_same_tables(lakehouse: Lakehouse, deliveries: Iterable[oracle.Deliver
     """Hold every table to the oracle's; `gone` are the ledger's rows of deliveries of which nothing else is kept."""
     expected = oracle.tables(deliveries)
     with _reading(lakehouse) as con:
-        for feed in FEEDS:
+        _assert_no_others(con)
+        for feed in BILLING:
             columns = (*_source(feed), *_VERSION)
             _assert_same_rows(con, columns, feed.table, expected.versions[feed.name])
             columns = (*_source(feed), "delivery", "row_number")
@@ -46,7 +50,8 @@ def assert_same_at(
     now, then = oracle.tables(deliveries), oracle.tables(oracle.received_by(deliveries, known_by))
     d, t = (f"{'TIMESTAMP' if isinstance(one, datetime) else 'DATE'} '{one}'" for one in (known_by, valid_at))
     with _reading(lakehouse) as con:
-        for feed in FEEDS:
+        _assert_no_others(con)
+        for feed in BILLING:
             columns, versions = (*_source(feed), *_VERSION), then.versions[feed.name]
             _assert_same_rows(con, columns, f"{feed.table}_as_known({d})", versions)
             valid = oracle.as_of(now, feed.name, valid_at)
@@ -60,6 +65,12 @@ def assert_same_at(
 
 def _reading(lakehouse: Lakehouse) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(str(lakehouse.settings.published), read_only=True)
+
+
+def _assert_no_others(con: duckdb.DuckDBPyConnection) -> None:
+    others = [table for feed in FEEDS if feed not in BILLING for table in (feed.table, feed.restated_table)]
+    rows = con.execute(" UNION ALL ".join(f"SELECT '{table}', count(*) FROM {table}" for table in others)).fetchall()
+    assert dict(rows) == dict.fromkeys(others, 0)
 
 
 def _assert_same_rows(

@@ -63,3 +63,14 @@ def test_a_code_that_ended_is_unknown_after_its_last_day(lakehouse: Lakehouse) -
     )
     lakehouse.ingest()
     assert unknown(lakehouse) == [("C2|1", "99213", "open", None)]
+
+
+def test_a_code_that_is_reworded_was_known_from_the_start(lakehouse: Lakehouse) -> None:
+    lakehouse.land("code_sets", "2024-01-01", [code()])
+    lakehouse.land("medical_claims", "2024-02-01", CLAIMS)
+    lakehouse.land("code_sets", "2024-03-01", [code(description="Otherwise"), code(code="99999")])
+    lakehouse.ingest()
+    assert unknown(lakehouse) == [
+        ("BEFORE|1", "99213", "open", None),
+        ("OTHER|1", "99999", "resolved", "2024-03-01"),
+    ]

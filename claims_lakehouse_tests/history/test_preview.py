@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claims_lakehouse.contracts import CLAIMS, FEEDS, PATIENTS, PROVIDERS, Feed, feed_named
+from claims_lakehouse.contracts import CLAIMS, PATIENTS, PROVIDERS, Feed, feed_named
 from claims_lakehouse.errors import DeliveryError, UsageError
 from claims_lakehouse.history import acts
 from claims_lakehouse.history.preview import EXAMPLES, Act, Example, Preview, preview
@@ -24,7 +24,7 @@ from claims_lakehouse.landing.journal import Journal
 from claims_lakehouse.serving.connect import connect
 from claims_lakehouse.serving.publish import publish
 from claims_lakehouse.warehouse.connection import writers_turn
-from claims_lakehouse_tests.builders import Lakehouse, claim, patient, provider
+from claims_lakehouse_tests.builders import BILLING, Lakehouse, claim, patient, provider
 from claims_lakehouse_tests.oracle.generate import deliveries
 
 KEY = "2024-02-01"
@@ -332,7 +332,7 @@ def bring(lakehouse: Lakehouse, names: list[tuple[str, str]]) -> None:
     for feed, key in names:
         take_up(lakehouse.settings, feed_named(feed), key)
         verify(lakehouse.settings, feed_named(feed), key)
-    for known in FEEDS:
+    for known in BILLING:
         bring_all_up_to_date(lakehouse.settings, known, [key for feed, key in names if feed == known.name])
     publish(lakehouse.settings)
 

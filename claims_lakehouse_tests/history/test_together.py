@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from claims_lakehouse.contracts import FEEDS, PATIENTS, feed_named
+from claims_lakehouse.contracts import PATIENTS, feed_named
 from claims_lakehouse.errors import AuditFailed, DeliveryError
 from claims_lakehouse.history import acts, standing
 from claims_lakehouse.history.application import Application, Applied
@@ -17,7 +17,7 @@ from claims_lakehouse.history.stage import bring_all_up_to_date, take_up, verify
 from claims_lakehouse.landing.journal import Journal
 from claims_lakehouse.serving.publish import publish
 from claims_lakehouse_tests import oracle
-from claims_lakehouse_tests.builders import Lakehouse, patient
+from claims_lakehouse_tests.builders import BILLING, Lakehouse, patient
 from claims_lakehouse_tests.history.comparing import assert_same_tables
 from claims_lakehouse_tests.oracle.generate import deliveries
 
@@ -30,7 +30,7 @@ def bring(lakehouse: Lakehouse, names: Sequence[Name]) -> dict[Name, Any]:
         take_up(lakehouse.settings, feed_named(feed), key)
         verify(lakehouse.settings, feed_named(feed), key)
     outcomes: dict[Name, Any] = {}
-    for feed in FEEDS:
+    for feed in BILLING:
         keys = [key for name, key in names if name == feed.name]
         for key, outcome in bring_all_up_to_date(lakehouse.settings, feed, keys).items():
             outcomes[feed.name, key] = outcome
@@ -58,7 +58,7 @@ def test_many_at_once_give_the_tables_of_the_oracle(lakehouse: Lakehouse, seed: 
         acts.retract(lakehouse.settings, feed_named(name[0]), name[1], because="test", who="test")
         generated[name] = generated[name]._replace(is_retracted=True)
     bring_all = [name for name in order if generated[name].is_retracted]
-    for feed in FEEDS:
+    for feed in BILLING:
         bring_all_up_to_date(lakehouse.settings, feed, [key for name, key in bring_all if name == feed.name])
     publish(lakehouse.settings)
     assert_same_tables(lakehouse, generated.values())

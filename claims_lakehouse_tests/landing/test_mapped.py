@@ -106,6 +106,21 @@ def test_a_header_of_no_layout_names_the_nearest_one_and_nothing_of_the_file(tmp
         raw(tmp_path, "d.csv", "visit_id,day,codes\n")
 
 
+def test_a_column_of_the_layout_keeps_its_place_whatever_another_is_called(tmp_path: Path) -> None:
+    _, rows = raw(tmp_path, "d.csv", HEADER.replace("\n", ",sent_kind\n") + "1,,,,,,amb,VISIT,,fool\n")
+    assert (rows[0]["kind"], rows[0]["sent_kind"], rows[0]["sent_kind_"]) == ("ambulatory", "amb", "fool")
+
+
+def test_a_layout_that_others_look_like_is_known_by_its_name_alone(lakehouse: Lakehouse) -> None:
+    for feed in FEEDS:
+        for mapping in feed.mappings:
+            assert not mapping.by_header or len(mapping.needed) >= 7
+    lakehouse.land("code_sets", "2024-01-01", "code,description\n99213,Visit\n")
+    error = lakehouse.process("code_sets", "2024-01-01")
+    assert error is not None
+    assert "found 2 of 5 columns, without 'system', 'effective_from', 'effective_to'" in error
+
+
 def test_parquet_files_of_a_layout_land_alike(tmp_path: Path) -> None:
     path = tmp_path / "d.parquet"
     names = HEADER.strip().split(",")

@@ -17,6 +17,7 @@ from claims_lakehouse.contracts import Feed, Field
 from claims_lakehouse.contracts.formats import TEXT
 from claims_lakehouse.errors import UnreadableFile
 from claims_lakehouse.landing import parquet_reader
+from claims_lakehouse.landing.header import Malformed
 from claims_lakehouse.landing.parquet_reader import parquet_batches, parquet_header, to_text
 
 
@@ -162,7 +163,8 @@ def test_text_that_is_not_utf8_makes_its_row_malformed(tmp_path: Path, kind: Any
     path = write(tmp_path, pa.table({"a": ["1", "2", None, "4", "é"], "b": bad}))
     (batch,) = parquet_batches(TWO, path, tmp_path)
     reason = "bytes that are not UTF-8"
-    assert [tuple(row) for row in batch.malformed] == [(2, '2,"\\xff"""', reason), (5, "é,\\xc3", reason)]
+    assert batch.malformed == [Malformed(2, '2,"\\xff"""', reason), Malformed(5, "é,\\xc3", reason)]
+    assert {row.rule for row in batch.malformed} == {"malformed_row"}
     assert batch.rows.to_pylist() == [{"a": "1", "b": "x"}, {"a": None, "b": None}, {"a": "4", "b": "y"}]
 
 

@@ -6,9 +6,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from claims_lakehouse.contracts import FEEDS
 from claims_lakehouse_tests import oracle
-from claims_lakehouse_tests.builders import Lakehouse, claim, patient, provider
+from claims_lakehouse_tests.builders import BILLING, Lakehouse, claim, patient, provider
 from claims_lakehouse_tests.serving.conftest import Generated
 
 
@@ -115,7 +114,7 @@ def test_what_a_version_changed_is_told_column_by_column(lakehouse: Lakehouse) -
 
 def test_generated_changes_are_those_between_the_versions_of_the_oracle(generated: Generated) -> None:
     lakehouse, _, tables = generated
-    for feed in FEEDS:
+    for feed in BILLING:
         [key] = feed.key
         expected = []
         for earlier, later in zip(tables.versions[feed.name], tables.versions[feed.name][1:], strict=False):

@@ -10,7 +10,7 @@ import pytest
 from claims_lakehouse.contracts import FEEDS, PATIENTS, Feed
 from claims_lakehouse.serving.connect import connect
 from claims_lakehouse_tests import oracle
-from claims_lakehouse_tests.builders import Lakehouse, moment, patient, provider
+from claims_lakehouse_tests.builders import BILLING, Lakehouse, moment, patient, provider
 from claims_lakehouse_tests.serving.conftest import Generated
 
 _HISTORY = ("valid_from", "valid_to", "is_current", "version", "delivery", "row_number")
@@ -36,7 +36,7 @@ def test_the_tables_as_known_are_those_of_the_oracle_from_what_had_come(generate
     with connect(lakehouse.settings.home) as con:
         for d in moments(sent):
             then = oracle.tables(oracle.received_by(sent, d))
-            for feed in FEEDS:
+            for feed in BILLING:
                 names = columns(feed)
                 known = con.execute(f"SELECT {', '.join(names)} FROM {feed.table}_as_known($d)", {"d": d}).fetchall()
                 assert sorted(repr(list(row)) for row in known) == as_text(then.versions[feed.name], names), (feed, d)
@@ -47,7 +47,7 @@ def test_what_we_believed_on_a_day_about_a_day_is_what_the_oracle_says(generated
     with connect(lakehouse.settings.home) as con:
         for d in moments(sent)[::4]:
             then = oracle.tables(oracle.received_by(sent, d))
-            for feed in FEEDS:
+            for feed in BILLING:
                 edges = {row["valid_from"] for row in then.versions[feed.name]}
                 around = sorted({edge + timedelta(days=step) for edge in edges for step in (-1, 0)})
                 sql = f"SELECT {', '.join(columns(feed))} FROM {feed.entity}_as_known_as_of($d, $t)"
@@ -62,7 +62,7 @@ def test_each_row_as_known_is_the_row_that_was_recorded(generated: Generated) ->
     lakehouse, sent, _ = generated
     kept = "delivery, row_number, recorded_at"
     with connect(lakehouse.settings.home) as con:
-        for feed in FEEDS:
+        for feed in BILLING:
             row = f"{kept}, {feed.surrogate_key}"
             held = f"SELECT {row} FROM {feed.table} UNION ALL SELECT {row} FROM {feed.restated_table}"
             for d in moments(sent):
@@ -71,16 +71,18 @@ def test_each_row_as_known_is_the_row_that_was_recorded(generated: Generated) ->
 
 
 def test_the_columns_as_known_are_those_of_the_table(generated: Generated) -> None:
-    lakehouse = generated.lakehouse
-    for feed in FEEDS:
-        described = lakehouse.rows(f"SELECT column_name, column_type FROM (DESCRIBE {feed.table})")
-        for macro in (f"{feed.table}_as_known(today())", f"{feed.entity}_as_known_as_of(today(), today())"):
-            assert lakehouse.rows(f"SELECT column_name, column_type FROM (DESCRIBE FROM {macro})") == described
+    def described(what: str) -> list[tuple[Any, ...]]:
+        return con.execute(f"SELECT column_name, column_type FROM (DESCRIBE {what})").fetchall()
+
+    with connect(generated.lakehouse.settings.home) as con:
+        for feed in FEEDS:
+            for macro in (f"{feed.table}_as_known(today())", f"{feed.entity}_as_known_as_of(today(), today())"):
+                assert described(f"FROM {macro}") == described(feed.table)
 
 
 def test_as_known_now_the_tables_are_as_they_are(generated: Generated) -> None:
     lakehouse = generated.lakehouse
-    for feed in FEEDS:
+    for feed in BILLING:
         for one, other in (
             (feed.table, f"{feed.table}_as_known(now())"),
             (f"{feed.table}_as_known(now())", feed.table),

@@ -7,10 +7,9 @@ from functools import cache
 import polars as pl
 import pytest
 
-from claims_lakehouse.codes.releases import release_table
 from claims_lakehouse.contracts import COVERAGES, EXCLUSIONS, MEDICAL_CLAIMS, Feed
 from claims_lakehouse.desk.form import problems
-from claims_lakehouse_tests.builders import moment
+from claims_lakehouse_tests.builders import moment, shared_codes
 from claims_lakehouse_tests.medical import line
 
 RECEIVED = moment("2024-02-01")
@@ -18,7 +17,7 @@ RECEIVED = moment("2024-02-01")
 
 @cache
 def codes() -> pl.DataFrame:
-    return release_table()
+    return pl.read_parquet(shared_codes())
 
 
 def found(feed: Feed, row: dict[str, str]) -> list[tuple[str, str, str | None]]:

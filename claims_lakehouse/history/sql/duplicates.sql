@@ -4,8 +4,8 @@
 INSERT INTO internal.finding BY NAME
 WITH current_lines AS (
     SELECT {key}, {key_text} AS named, {patient} AS patient, {provider} AS provider, {day} AS day, {code} AS code,
-           string_split({diagnoses}, '|') AS diagnoses, {amount} AS amount, {claim} AS claim, {replaces} AS replaces,
-           ({ignored}) IS TRUE AS is_ignored, md5(concat_ws(chr(31), {act})) AS act,
+           list_distinct(string_split({diagnoses}, '|')) AS diagnoses, {amount} AS amount, {claim} AS claim, {replaces} AS replaces,
+           ({ignored}) IS TRUE AS is_ignored, ({replacing}) IS TRUE AS is_replacing, md5(concat_ws(chr(31), {act})) AS act,
            valid_from AS sequence, delivery, row_number, delivery_order.place AS place
     FROM {table} AS current_line JOIN delivery_order USING (delivery)
     WHERE is_current AND delivery_order.feed = '{feed}' AND {patient} IN (FROM compared_patients)
@@ -13,7 +13,7 @@ WITH current_lines AS (
 lines AS (
     SELECT * FROM current_lines
     WHERE NOT is_ignored
-      AND (patient, claim) NOT IN (SELECT (patient, replaces) FROM current_lines WHERE replaces IS NOT NULL)
+      AND (patient, claim) NOT IN (SELECT (patient, replaces) FROM current_lines WHERE is_replacing AND replaces <> claim)
 ),
 exact AS (
     SELECT * EXCLUDE (nth)

@@ -6,9 +6,14 @@ WITH line AS (
     WHERE {code} IS NOT NULL AND {day} IS NOT NULL
 ),
 known AS (
-    SELECT sets.system, sets.code, sets.effective_from, sets.effective_to, place
-    FROM {sets} AS sets JOIN delivery_order USING (delivery)
-    WHERE is_current AND delivery_order.feed = '{sets_feed}'
+    SELECT held.*, place
+    FROM (SELECT system, code, effective_from, effective_to FROM {sets} WHERE is_current) AS held
+    JOIN (
+        SELECT system, code, effective_from, min(place) AS place
+        FROM ({accepted_sets}) JOIN delivery_order USING (delivery)
+        WHERE delivery_order.feed = '{sets_feed}'
+        GROUP BY ALL
+    ) AS brought USING (system, code, effective_from)
 ),
 begun AS (SELECT system, min(place) AS place FROM known GROUP BY system),
 in_force AS (
