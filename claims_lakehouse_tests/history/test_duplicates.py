@@ -146,7 +146,7 @@ def test_a_near_duplicate_says_why(lakehouse: Lakehouse) -> None:
     lakehouse.ingest()
     [(rule, value, severity)] = lakehouse.rows(f"SELECT rule, value, severity FROM issue WHERE {RULES}")
     assert (rule, severity) == ("near_duplicate", "warning")
-    assert value == "C1|1: 95 of 100 (procedure 35, amount 23, 1 days apart 17, diagnoses 20)"
+    assert value == "C1|1: 95 of 100 (procedure 35, amount 23, 1 day apart 17, diagnoses 20)"
 
 
 def test_a_replacement_is_no_duplicate_of_what_it_replaces(lakehouse: Lakehouse) -> None:

@@ -65,8 +65,8 @@ near AS (
 SELECT {exact_issue}, other AS value, sequence, 'open' AS status, NULL AS resolved_by FROM exact
 UNION ALL BY NAME
 SELECT {near_issue},
-       format('{{}}: {{}} of 100 (procedure {{}}, amount {{}}, {{}} days apart {{}}, diagnoses {{}})', other, points,
-              CAST(for_code AS INTEGER), CAST(for_amount AS INTEGER), days, CAST(for_days AS INTEGER),
-              CAST(for_diagnoses AS INTEGER)) AS value,
+       format('{{}}: {{}} of 100 (procedure {{}}, amount {{}}, {{}} apart {{}}, diagnoses {{}})', other, points,
+              CAST(for_code AS INTEGER), CAST(for_amount AS INTEGER), days || if(days = 1, ' day', ' days'),
+              CAST(for_days AS INTEGER), CAST(for_diagnoses AS INTEGER)) AS value,
        sequence, 'open' AS status, NULL AS resolved_by
 FROM near
