@@ -24,7 +24,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
 def lines(section: str) -> dict[str, list[str]]:
     """The cells of each line of a section's table, by its column."""
     table = [re.split(r"(?<!\\) ?\| ?", line)[1:-1] for line in section.splitlines() if line.startswith("| `")]
-    return {cells[0].strip("`"): cells for cells in table}
+    return {cells[0].strip("`"): [cell.replace(r"\|", "|") for cell in cells] for cells in table}
 
 
 def test_the_page_is_in_step() -> None:

@@ -44,6 +44,8 @@ DAY = "2024-02-01"
 BROKEN = "2024-03-01"
 FAR = "2077-07-17"
 WHY = ("--because", "a test")
+#: A diagnosis that no release knows, of a day that none holds.
+UNVERIFIED = "Q99Z9ZX"
 
 
 class Said(NamedTuple):
@@ -133,7 +135,7 @@ def land_bad(lakehouse: Lakehouse) -> list[dict[str, str]]:
             rows += [
                 canary_row(feed, next(number), **changed)
                 for changed in (
-                    {"diagnosis_codes": "Q99Z9ZX"},
+                    {"diagnosis_codes": UNVERIFIED},
                     later | {"received_date": "2024-01-30", "diagnosis_codes": "Q88Z8ZX"},
                     later | {"received_date": "2024-01-31", "diagnosis_codes": "E11"},
                     later,
@@ -306,7 +308,7 @@ def test_nothing_is_left_outside_of_the_home_and_nothing_in_it_is_for_others(dri
 def test_the_edition_holds_none_but_diagnoses_either(driven: Driven) -> None:
     data = (driven.lakehouse.settings.published.parent / "claims_deidentified.duckdb").read_bytes()
     diagnoses = {canary_row(MEDICAL_CLAIMS, number)["diagnosis_codes"] for number in range(100)}
-    assert seen_in(data, driven.hidden - diagnoses) == []
+    assert seen_in(data, driven.hidden - diagnoses - {UNVERIFIED}) == []
 
 
 def test_duckdb_spills_below_the_home_and_nowhere_else(driven: Driven) -> None:

@@ -670,7 +670,7 @@ def test_a_restatement_resolves_an_error_too(lakehouse: Lakehouse) -> None:
 def test_issue_ids_are_stable_and_no_two_are_the_same(tmp_path: Any) -> None:
     ids = []
     for name, order in (("one", ("2024-01-01", "2024-02-01")), ("two", ("2024-02-01", "2024-01-01"))):
-        lakehouse = Lakehouse(tmp_path / name)
+        lakehouse = Lakehouse(tmp_path / name).with_tables()
         rows = {
             "2024-01-01": [claim(claim_id=str(n), total_cost="-1", billed="?") for n in range(5)] + [claim()],
             "2024-02-01": [claim(billed="f"), claim(claim_id="2", visit_type="")],

@@ -46,7 +46,7 @@ class World:
     """
 
     def __init__(self, base: Path, seed: int) -> None:
-        self.lakehouse = Lakehouse(base)
+        self.lakehouse = Lakehouse(base).with_tables()
         self.settings = self.lakehouse.settings
         self.random = random.Random(seed)
         self.pool = {(one.feed, one.key): one for one in deliveries(seed, 10)}

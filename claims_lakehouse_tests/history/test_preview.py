@@ -340,7 +340,7 @@ def bring(lakehouse: Lakehouse, names: list[tuple[str, str]]) -> None:
 def generated(seed: int, base: Path) -> Lakehouse:
     """A lakehouse of generated deliveries: some say something else than before, or would if they were not held."""
     rng = random.Random(seed)
-    lakehouse = Lakehouse(base)
+    lakehouse = Lakehouse(base).with_tables()
     sent = deliveries(seed, 9)
     names = [(one.feed, one.key) for one in sent]
     for one in sent:

@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote
 
 import duckdb
 import pytest
@@ -202,7 +202,7 @@ def keep(page: Any, name: str) -> None:
 
 @pytest.mark.browser
 def test_the_asset_graph_shows_every_stage_and_where_each_stands(followed: Served, page: Any) -> None:
-    page.goto(f"{followed.url}/asset-groups?{urlencode({'asset-selection': SELECTION})}")
+    page.goto(f"{followed.url}/asset-groups~{quote(SELECTION, safe='')}/")
     shown(page, "landing", "validation", "history", "serving")
     page.get_by_text("Hide navigation").click()
     page.get_by_placeholder("Jump to").locator("xpath=following::button[1]").click()

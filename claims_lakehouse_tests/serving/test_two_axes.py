@@ -137,7 +137,7 @@ def test_a_bare_day_means_all_of_it_and_an_instant_itself(leap_day: Lakehouse, d
 
 @pytest.fixture(scope="module")
 def leap_day(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
-    found = Lakehouse(tmp_path_factory.mktemp("leap"))
+    found = Lakehouse(tmp_path_factory.mktemp("leap")).with_tables()
     for key, city, modified in (
         ("2024-02-28", "on the 28th", "2024-01-01"),
         ("2024-02-29", "on the 29th", "2024-01-02"),
