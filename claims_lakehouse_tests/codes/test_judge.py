@@ -38,7 +38,9 @@ def test_a_code_that_became_a_header_is_judged_by_the_day_of_service(code: str) 
     assert broken(code, date(2016, 9, 30)) == []  # the release's last day
     assert broken(code, date(2023, 9, 30)) == []  # between two releases: one of them has it
     assert broken(code, date(2023, 10, 1)) == [("diagnosis_not_billable", code)]
-    assert broken(code, date(2025, 1, 1)) == [("diagnosis_unverified", code)]  # neither release beside has it
+    assert broken(code, date(2024, 9, 30)) == [("diagnosis_not_billable", code)]
+    assert broken(code, date(2024, 10, 1)) == [("diagnosis_unverified", code)]  # neither release beside has it
+    assert broken(code, date(2026, 9, 30)) == [("diagnosis_not_billable", code)]
     assert broken(code, date(2026, 10, 1)) == [("diagnosis_unverified", code)]
 
 

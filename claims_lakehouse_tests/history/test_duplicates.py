@@ -116,7 +116,7 @@ def random_deliveries(rng: random.Random) -> dict[str, list[dict[str, str]]]:
     return deliveries
 
 
-@pytest.mark.parametrize("seed", (1, 3, 7))
+@pytest.mark.parametrize("seed", [1, 3, 7])
 def test_whatever_the_order_they_are_those_of_all_pairs(lakehouse: Lakehouse, seed: int) -> None:
     rng = random.Random(seed)
     deliveries = random_deliveries(rng)

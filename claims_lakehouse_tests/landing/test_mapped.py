@@ -15,6 +15,7 @@ from claims_lakehouse.contracts.formats import TEXT
 from claims_lakehouse.contracts.mapping import Constant, From, SourceMapping
 from claims_lakehouse.errors import ContractError, UnreadableFile
 from claims_lakehouse.landing.raw import RawSummary, write_raw
+from claims_lakehouse_tests.builders import Lakehouse
 
 
 class Visits(pa.DataFrameModel):

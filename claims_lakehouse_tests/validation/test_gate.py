@@ -77,3 +77,13 @@ def test_a_release_answers_the_limit_but_never_lost_rows() -> None:
     assert len(found.reasons(released=False)) == 2
     assert found.reasons(released=True) == [found.conservation]
     assert gate(PATIENTS, verified(100, quarantined=60)).reasons(released=True) == []
+
+
+def test_records_of_another_kind_stop_nothing_and_hide_nothing() -> None:
+    done = verified(1000, malformed=900)
+    others = replace(done, errors={"other_record": 900})
+    assert gate(PATIENTS, others) == NOTHING_AGAINST_IT
+    bad = replace(verified(1000, malformed=900, quarantined=60), errors={"other_record": 900, "bad_zipcode": 60})
+    assert gate(PATIENTS, bad).quarantine_rate == (
+        "60 of 100 rows (60%) are malformed or quarantined, more than the limit of 20%; most of all bad_zipcode (60)"
+    )
