@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -114,8 +115,9 @@ class Lakehouse:
     def with_tables(self) -> Lakehouse:
         """The same with a warehouse that has its tables and views and no row: to make those takes longer than most
         tests do afterwards. That they are made where there is no warehouse is for the tests of commands."""
-        make_folder(self.settings.home)
-        shutil.copy(_shared_once("warehouse.duckdb", _empty_warehouse), self.settings.warehouse)
+        if self.shared is not None:
+            make_folder(self.settings.home)
+            shutil.copy(_shared_once("warehouse.duckdb", _empty_warehouse), self.settings.warehouse)
         return self
 
     def take_codes(self) -> None:
@@ -192,11 +194,20 @@ def _shared_once(name: str, make: Callable[[Settings], Path]) -> Path:
     """A file that all tests of a run share, made in a home of its own by whoever needs it first."""
     assert Lakehouse.shared is not None
     kept = Lakehouse.shared / name
-    with kept.with_suffix(".lock").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        if not kept.exists():
+    with made_once(kept) as is_made:
+        if not is_made:
             make(Settings(Lakehouse.shared / "landing", Lakehouse.shared / f"home of {kept.stem}")).replace(kept)
     return kept
+
+
+@contextmanager
+def made_once(path: Path) -> Iterator[bool]:
+    """Hold a file or folder that several processes share, told whether it was made already; it is when this ends well."""
+    mark = path.with_name(f"{path.name} is made")
+    with mark.with_suffix(".lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        yield mark.exists()
+        mark.touch()
 
 
 def moment(text: str) -> datetime:

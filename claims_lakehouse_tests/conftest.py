@@ -17,10 +17,12 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _shared(tmp_path_factory: pytest.TempPathFactory) -> None:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for what all workers of a run share."""
     base = tmp_path_factory.getbasetemp()  # of a worker; those of a run are beside each other
     Lakehouse.shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
     Lakehouse.shared.mkdir(exist_ok=True)
+    return Lakehouse.shared
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from claims_lakehouse.files import replacing
 from claims_lakehouse.history import acts
 from claims_lakehouse.samples import write_deliveries
 from claims_lakehouse.settings import Settings
-from claims_lakehouse_tests.builders import FLEXION, REPOSITORY, Lakehouse
+from claims_lakehouse_tests.builders import FLEXION, REPOSITORY, Lakehouse, made_once
 
 NOTEBOOK = REPOSITORY / "notebooks" / "explore_claims.ipynb"
 EXECUTED = REPOSITORY / "build" / "notebooks"
@@ -77,10 +78,21 @@ def execute(notebook: Any, settings: Settings) -> Any:
     return executed
 
 
-@cache
 def sampled(base: Path) -> Lakehouse:
     """A lakehouse of sample deliveries, one row of which was corrected. Made once a folder; only read from."""
-    lakehouse = Lakehouse(base)
+    return _once(Lakehouse(base), _sample)
+
+
+def _once(lakehouse: Lakehouse, fill: Callable[[Lakehouse], object]) -> Lakehouse:
+    with made_once(lakehouse.settings.home) as is_made:
+        if not is_made:
+            fill(lakehouse)
+    return lakehouse
+
+
+def _sample(lakehouse: Lakehouse) -> None:
+    lakehouse.with_tables()
+    lakehouse.take_codes()
     write_deliveries(lakehouse.settings.landing, patients=30)
     lakehouse.ingest()
     delivery, row_number = lakehouse.rows(
@@ -89,16 +101,13 @@ def sampled(base: Path) -> Lakehouse:
     changes = {row_number: {"zipcode": "72201"}}
     acts.correct(lakehouse.settings, PATIENTS, delivery, changes, because="phoned the practice", who="a steward")
     lakehouse.ingest()
-    return lakehouse
 
 
-@cache
 def delivered(base: Path) -> Lakehouse:
     """A lakehouse of the deliveries in shared/data/flexion. Made once a folder; only read from."""
     lakehouse = Lakehouse(base)
     lakehouse.settings = Settings(FLEXION, lakehouse.settings.home)
-    lakehouse.ingest()
-    return lakehouse
+    return _once(lakehouse, lambda one: one.with_tables().ingest())
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -17,8 +18,8 @@ SECTIONS = dict(re.findall(r"^### `(\w+).*?`.*?\n(.*?)(?=^##|\Z)", TEXT, re.MULT
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
-    return sampled(tmp_path_factory.getbasetemp() / "sampled")
+def demo(shared: Path) -> Lakehouse:
+    return sampled(shared / "sampled")
 
 
 def lines(section: str) -> dict[str, list[str]]:

@@ -53,8 +53,8 @@ class Executed:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Executed:
-    return Executed(sampled(tmp_path_factory.getbasetemp() / "sampled"))
+def demo(shared: Path) -> Executed:
+    return Executed(sampled(shared / "sampled"))
 
 
 def code_cells() -> list[Any]:
@@ -141,8 +141,8 @@ def test_on_next_to_nothing_it_says_so_in_words(tmp_path: Path) -> None:
     assert [cell for cell in CHARTS if lone.pictures(cell)] == ["history"]
 
 
-def test_it_runs_on_the_deliveries_in_shared(flexion: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    real = Executed(delivered(tmp_path_factory.getbasetemp() / "delivered"))
+def test_it_runs_on_the_deliveries_in_shared(flexion: Path, shared: Path) -> None:
+    real = Executed(delivered(shared / "delivered"))
     unbilled = real.lakehouse.rows("SELECT count(*) FROM fact_claim WHERE is_current AND NOT billed")[0][0]
     assert real.rows("unbilled") == unbilled > 0
     assert [cell for cell in CHARTS if real.pictures(cell)] == list(CHARTS)

@@ -24,8 +24,8 @@ SQL = "\n".join(block for language, block in BLOCKS if language == "sql")
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
-    return sampled(tmp_path_factory.getbasetemp() / "sampled")
+def demo(shared: Path) -> Lakehouse:
+    return sampled(shared / "sampled")
 
 
 def on_one_line(sql: str) -> str:
@@ -110,10 +110,8 @@ def test_on_next_to_nothing_every_question_can_be_asked(lakehouse: Lakehouse) ->
         assert any(not rows for rows in answers(con))
 
 
-def test_on_the_deliveries_in_shared_every_question_can_be_asked(
-    flexion: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    with opened(delivered(tmp_path_factory.getbasetemp() / "delivered")) as con:
+def test_on_the_deliveries_in_shared_every_question_can_be_asked(flexion: Path, shared: Path) -> None:
+    with opened(delivered(shared / "delivered")) as con:
         found = answers(con)
     assert [place for place, rows in enumerate(found) if not rows] == [len(found) - 2], "nothing was corrected"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,14 +35,23 @@ def people(number: int = 77123) -> list[dict[str, str]]:
     ]
 
 
-@pytest.fixture
-def landed(lakehouse: Lakehouse) -> Lakehouse:
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("landed")
+    lakehouse = Lakehouse(base).with_tables()
     lakehouse.land("patients", DAY, csv_text(people()) + "Quillfeather,Marrow Lane\n")
     lakehouse.land("patients", "2024-03-01", [patient(city="Elsewhere", last_modified_date="2021-01-01")])
     lakehouse.land("providers", DAY, [provider()])
     lakehouse.land("claims", DAY, [claim(), claim(claim_id="CF#2NN", patient_id="77123U", total_cost="Quillfeather")])
     lakehouse.ingest()
-    return lakehouse
+    return base
+
+
+@pytest.fixture
+def landed(once: Path, tmp_path: Path) -> Lakehouse:
+    """A copy to work on."""
+    shutil.copytree(once, tmp_path, dirs_exist_ok=True)
+    return Lakehouse(tmp_path)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,16 @@ CANARIES = (b"Zyzzyva", b"Quixotic", b"Xylophagous", b"Kvetching")
 
 
 @pytest.fixture
-def misdelivered(lakehouse: Lakehouse) -> Lakehouse:
+def misdelivered(once: Path, tmp_path: Path) -> Lakehouse:
     """A delivery that must not be kept: with an earlier content, a quarantined row, a correction, and a late version."""
+    shutil.copytree(once, tmp_path, dirs_exist_ok=True)
+    return Lakehouse(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("misdelivered")
+    lakehouse = Lakehouse(base).with_tables()
     lakehouse.land("patients", "priming", [patient(), patient(patient_id="2000U")])
     lakehouse.land("providers", "priming", [provider()])
     lakehouse.land("claims", "priming", [claim(), claim(claim_id="CF#2", patient_id="3000U")])
@@ -40,7 +49,7 @@ def misdelivered(lakehouse: Lakehouse) -> Lakehouse:
     )
     lakehouse.land("patients", "2024-03-01", [patient(city="Later", last_modified_date="2024-01-01")])
     lakehouse.ingest()
-    return lakehouse
+    return base
 
 
 def erase(lakehouse: Lakehouse, delivery: str = DAY) -> None:

@@ -31,7 +31,7 @@ def stood(once: Path, tmp_path: Path) -> Lakehouse:
 @pytest.fixture(scope="module")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("stood")
-    lakehouse = Lakehouse(base)
+    lakehouse = Lakehouse(base).with_tables()
     lakehouse.land("patients", "priming", [patient(), patient(patient_id="2000U", zipcode="x")])
     lakehouse.land("providers", "priming", [provider()])
     lakehouse.land("claims", "priming", [claim(), claim(claim_id="CF#2", patient_id="9999U")])
