@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,11 +46,19 @@ def test_with_fewer_than_three_deliveries_before_it_nothing_is_compared(lakehous
     assert (found.usual_rows, found.is_unusual) == (None, False)
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("usual")
+    usual(Lakehouse(base).with_tables(), 10, 9, 30)
+    return base
+
+
 @pytest.mark.parametrize(("rows", "unusual"), [(10, False), (5, False), (4, True), (20, False), (21, True), (0, True)])
 def test_a_volume_below_half_or_above_twice_the_median_is_noticed(
-    lakehouse: Lakehouse, rows: int, unusual: bool
+    once: Path, tmp_path: Path, rows: int, unusual: bool
 ) -> None:
-    usual(lakehouse, 10, 9, 30)
+    shutil.copytree(once, tmp_path, dirs_exist_ok=True)
+    lakehouse = Lakehouse(tmp_path)
     sent = people(rows)
     if not sent:
         lakehouse.land("patients", "2024-02-01", ",".join(patient()) + "\n")
