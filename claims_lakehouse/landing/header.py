@@ -147,8 +147,8 @@ def _layout(feed: Feed, folded: Sequence[str], place: str) -> SourceMapping | No
     ]
     if None in dict(fits):
         return None
-    for mapping, _ in sorted(fits, key=lambda fit: (fit[0] in by_name, len(fit[1])), reverse=True):
-        return mapping
+    if fits:
+        return max(fits, key=lambda fit: (fit[0] in by_name, len(fit[1])))[0]
     # The nearest is the one that has least to be added to it, as a share.
     likely = [(one, names) for one, names in wanted if one is None or one.by_header or one in by_name]
     nearest, names = min(likely, key=lambda one: (one[0] not in by_name, len(missing[one[0]]) / len(one[1])))

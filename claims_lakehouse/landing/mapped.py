@@ -73,10 +73,8 @@ def _apart(feed: Feed, mapping: SourceMapping, batch: Batch) -> tuple[Any, Seque
     if mapping.only is None:
         return batch.rows, batch.malformed
     column, words = mapping.only
-    kind = next(
-        name for name in batch.rows.column_names if name.casefold() in (column.casefold(), f"sent_{column}".casefold())
-    )
-    is_own = compute.fill_null(compute.is_in(_text(batch.rows[kind]), pa.array(words, pa.string())), False)
+    kind = batch.rows[kept_name({one.name for one in feed.columns}, column)]
+    is_own = compute.fill_null(compute.is_in(_text(kind), pa.array(words, pa.string())), False)
     if compute.all(is_own).as_py():
         return batch.rows, batch.malformed
     before = {bad.ordinal for bad in batch.malformed}
