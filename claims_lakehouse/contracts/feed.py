@@ -114,7 +114,7 @@ class Duplicates:
     """Which rows of a feed bill the same act, or nearly: they are compared within one patient and provider.
 
     Attributes:
-        exact: The rule that rows break which are equal in all of `same`.
+        exact: The rule that rows break which are equal in patient, day, provider and `act`.
         near: The rule that rows break which are alike within `days`, by the weights of `history/duplicates.py`.
         patient: The column of the patient.
         provider: The column of the provider.
