@@ -45,6 +45,7 @@ AUTHORIZATIONS = Feed(
     role="dimension",
     contract=Authorizations,
     key=("authorization_number",),
+    decides={"patient": "patient_id"},
     references=(Reference("patient_id", PATIENTS, rules.UNKNOWN_PATIENT),),
     rules={"ends_before_it_begins": rules.ENDS_BEFORE_IT_BEGINS},
 )

@@ -53,6 +53,7 @@ CODE_SETS = Feed(
     role="dimension",
     contract=CodeSets,
     key=("system", "code", "effective_from"),
+    decides={"procedure": "code"},
     rules={"ends_before_it_begins": rules.ENDS_BEFORE_IT_BEGINS},
     mappings=(HCPCS_LEVEL_2, PLACE_OF_SERVICE_CODES),
     expected_every_days=400,

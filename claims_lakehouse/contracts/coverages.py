@@ -46,6 +46,7 @@ COVERAGES = Feed(
     role="dimension",
     contract=Coverages,
     key=("patient_id", "plan_id", "covered_from"),
+    decides={"patient": "patient_id"},
     references=(
         Reference("patient_id", PATIENTS, rules.UNKNOWN_PATIENT),
         Reference("plan_id", PLANS, rules.UNKNOWN_PLAN),

@@ -73,6 +73,7 @@ EXCLUSIONS = Feed(
     role="dimension",
     contract=Exclusions,
     key=("exclusion_id",),
+    decides={"plan": "plan_id", "procedure": "procedure_code"},
     references=(Reference("plan_id", PLANS, rules.UNKNOWN_PLAN),),
     rules={
         "ends_before_it_begins": rules.ENDS_BEFORE_IT_BEGINS,

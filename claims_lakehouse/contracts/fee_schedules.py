@@ -46,6 +46,7 @@ FEE_SCHEDULES = Feed(
     role="dimension",
     contract=FeeSchedules,
     key=("plan_id", "procedure_code", "modifier", "effective_from"),
+    decides={"plan": "plan_id", "procedure": "procedure_code"},
     references=(Reference("plan_id", PLANS, rules.UNKNOWN_PLAN),),
     rules={"ends_before_it_begins": rules.ENDS_BEFORE_IT_BEGINS},
     expected_every_days=400,

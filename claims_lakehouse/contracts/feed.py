@@ -163,6 +163,8 @@ class Feed:
         released_codes: Columns of codes that are held to a system's releases.
         landed_codes: Columns of codes that are held to landed code sets.
         duplicates: How rows that bill the same act are found; None where they are not looked for.
+        decides: By which columns the claims are found whose decisions may hang on a record: those of the patient, of
+            the plan, of the procedure. No claim's does where there is none.
         quarantine_limit: The share of a delivery's rows that may be quarantined.
         quarantine_floor: The number of quarantined rows below which the share does not matter.
         expected_every_days: After how many days without a delivery the feed counts as stale.
@@ -182,6 +184,7 @@ class Feed:
     released_codes: tuple[ReleasedCodes, ...] = ()
     landed_codes: tuple[LandedCodes, ...] = ()
     duplicates: Duplicates | None = None
+    decides: Mapping[Literal["patient", "plan", "procedure"], str] = field(default_factory=dict)
     quarantine_limit: float = 0.20
     quarantine_floor: int = 50
     expected_every_days: int = 35
@@ -197,6 +200,7 @@ class Feed:
                 *(name for one in self.released_codes for name in (one.column, one.as_of)),
                 *(name for one in self.landed_codes for name in (one.column, one.as_of)),
             ),
+            "deciding column": tuple(self.decides.values()),
             "mapped column": tuple(name for mapping in self.mappings for name in mapping.columns),
         }
         for what, columns in wanted.items():

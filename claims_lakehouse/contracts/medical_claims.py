@@ -104,6 +104,7 @@ MEDICAL_CLAIMS = Feed(
     role="fact",
     contract=MedicalClaims,
     key=("claim_id", "line_number"),
+    decides={"patient": "patient_id"},
     references=(
         Reference("patient_id", PATIENTS, rules.UNKNOWN_PATIENT),
         Reference("prior_auth_number", AUTHORIZATIONS, rules.UNKNOWN_AUTHORIZATION),

@@ -33,6 +33,7 @@ PATIENTS = Feed(
     role="dimension",
     contract=Patients,
     key=("patient_id",),
+    decides={"patient": "patient_id"},
     sequence="last_modified_date",
     mappings=(SYNTHEA_PATIENTS,),
 )

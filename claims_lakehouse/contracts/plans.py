@@ -48,4 +48,6 @@ class Plans(pa.DataFrameModel):
     )
 
 
-PLANS = Feed(name="plans", entity="plan", role="dimension", contract=Plans, key=("plan_id",))
+PLANS = Feed(
+    name="plans", entity="plan", role="dimension", contract=Plans, key=("plan_id",), decides={"plan": "plan_id"}
+)

@@ -42,6 +42,7 @@ PROCEDURE_EDITS = Feed(
     role="dimension",
     contract=ProcedureEdits,
     key=("procedure_code", "bundled_code", "effective_from"),
+    decides={"procedure": "bundled_code"},
     rules={"ends_before_it_begins": rules.ENDS_BEFORE_IT_BEGINS},
     expected_every_days=400,
 )

@@ -20,6 +20,7 @@ from claims_lakehouse.history.application import Application, Applied
 from claims_lakehouse.history.audit import audit
 from claims_lakehouse.history.intervals import intervals_sql
 from claims_lakehouse.history.ledger import write_ledger_row
+from claims_lakehouse.history.touched import note_touched
 from claims_lakehouse.landing.journal import Event
 from claims_lakehouse.warehouse.connection import transaction
 from claims_lakehouse.warehouse.literals import literal, literals, moment
@@ -41,6 +42,7 @@ def apply_deliveries(
         rows.gather()
         rows.recompute()
         rows.write()
+        note_touched(con, applications)
         _write_findings(con, applications)
         live_issues.refresh(con, applications, is_compared=rows.is_compared, spoke_before=rows.spoke_before)
         applied = rows.applied()

@@ -56,6 +56,42 @@ CREATE TABLE IF NOT EXISTS internal.change (warehouse VARCHAR NOT NULL, n BIGINT
 INSERT INTO internal.change SELECT CAST(uuid() AS VARCHAR), 0, NULL WHERE NOT EXISTS (FROM internal.change);
 """
 
+#: What adjudication keeps: which patients' claims are due, what was decided of each line and when it changed, by which
+#: rules, and what people said to it.
+_DECISIONS = """
+CREATE TABLE IF NOT EXISTS internal.touched (
+    feed VARCHAR NOT NULL, patient_id VARCHAR, plan_id VARCHAR, procedure_code VARCHAR, since DATE NOT NULL
+);
+CREATE TABLE IF NOT EXISTS internal.due (patient_id VARCHAR NOT NULL, day DATE NOT NULL);
+CREATE TABLE IF NOT EXISTS internal.line_decision (
+    patient_id VARCHAR NOT NULL, claim_id VARCHAR NOT NULL, line_number INTEGER NOT NULL, day DATE NOT NULL,
+    is_current BOOLEAN NOT NULL, claim_version INTEGER, decision VARCHAR, taken_back_by VARCHAR,
+    charge DECIMAL(12, 2), allowed DECIMAL(12, 2), paid DECIMAL(12, 2), patient_share DECIMAL(12, 2),
+    rule VARCHAR, evidence VARCHAR, pending_for VARCHAR[], act_id VARCHAR,
+    denied DECIMAL(12, 2), pending DECIMAL(12, 2), unauthorized DECIMAL(12, 2), over_limit DECIMAL(12, 2),
+    above_fee DECIMAL(12, 2), deductible DECIMAL(12, 2), coinsurance DECIMAL(12, 2), copay DECIMAL(12, 2),
+    over_maximum DECIMAL(12, 2),
+    rule_set VARCHAR, line_sk BIGINT, line_delivery VARCHAR, coverage_sk BIGINT, plan_sk BIGINT, year_plan_sk BIGINT,
+    fee_sk BIGINT, authorization_sk BIGINT, exclusion_sk BIGINT, decided_at TIMESTAMP NOT NULL, run_id VARCHAR
+);
+CREATE TABLE IF NOT EXISTS internal.rule_set (
+    rule_set VARCHAR NOT NULL, name VARCHAR NOT NULL, version VARCHAR NOT NULL, effective_from DATE NOT NULL,
+    who VARCHAR, why VARCHAR, adopted_at TIMESTAMP
+);
+CREATE TABLE IF NOT EXISTS internal.rule (
+    rule_set VARCHAR NOT NULL, place INTEGER NOT NULL, rule VARCHAR NOT NULL, outcome VARCHAR NOT NULL,
+    reads VARCHAR[] NOT NULL, condition VARCHAR, evidence VARCHAR, group_code VARCHAR, carc VARCHAR, rarc VARCHAR,
+    reason VARCHAR NOT NULL, appeal VARCHAR
+);
+CREATE TABLE IF NOT EXISTS internal.claim_act (
+    act_id VARCHAR NOT NULL, happened_at TIMESTAMP NOT NULL, day DATE NOT NULL, act VARCHAR NOT NULL,
+    who VARCHAR NOT NULL, why VARCHAR NOT NULL, claim_id VARCHAR NOT NULL, line_number INTEGER NOT NULL,
+    delivery VARCHAR NOT NULL, bound_to VARCHAR NOT NULL, settles VARCHAR[] NOT NULL, allowed DECIMAL(12, 2),
+    group_code VARCHAR, carc VARCHAR, rarc VARCHAR
+);
+CREATE TABLE IF NOT EXISTS internal.adjudicated (acts VARCHAR NOT NULL, rule_sets VARCHAR NOT NULL);
+"""
+
 
 def columns_ddl(feed: Feed) -> str:
     """The source's columns with their SQL types."""
@@ -93,7 +129,7 @@ def feed_ddl(feed: Feed) -> str:
 
 def create_schema(con: duckdb.DuckDBPyConnection) -> None:
     """Make every table, and say last by which declaration they were made."""
-    con.execute(_SHARED + "".join(feed_ddl(feed) for feed in FEEDS))
+    con.execute(_SHARED + _DECISIONS + "".join(feed_ddl(feed) for feed in FEEDS))
     con.execute(
         "CREATE TABLE IF NOT EXISTS internal.schema AS SELECT $version AS version", {"version": schema_version()}
     )
@@ -102,7 +138,7 @@ def create_schema(con: duckdb.DuckDBPyConnection) -> None:
 @cache
 def schema_version() -> str:
     """A hash of every table's declaration."""
-    return sha256((_SHARED + "".join(feed_ddl(feed) for feed in FEEDS)).encode()).hexdigest()[:12]
+    return sha256((_SHARED + _DECISIONS + "".join(feed_ddl(feed) for feed in FEEDS)).encode()).hexdigest()[:12]
 
 
 def is_empty(con: duckdb.DuckDBPyConnection) -> bool:

@@ -1,0 +1,75 @@
+-- One row is one service line of a claim that is to be decided, as a standpoint knows it: not of a claim that was
+-- replaced or voided by then. `taken_back` has the lines of those.
+CREATE OR REPLACE TEMP TABLE stood_line AS
+SELECT standpoint.known_before, line.*,
+       coalesce(date_of_service_to, date_of_service_from) AS last_day,
+       coalesce(modifiers, '') AS modifier_text,
+       {key_text} AS named
+FROM standpoint JOIN fact_medical_claim AS line
+  ON line.patient_id = standpoint.patient_id AND line.valid_from < standpoint.known_before
+ AND (line.valid_to IS NULL OR line.valid_to >= standpoint.known_before);
+
+-- One row is one claim of a patient that another claim, or a later statement of its own, takes the place of. Of two
+-- that replace each other the later one stands.
+CREATE OR REPLACE TEMP TABLE taking_back AS
+WITH taking AS (
+    SELECT known_before, patient_id, original_claim_id AS claim_id, claim_id AS by_claim,
+           max(frequency_code) AS frequency_code, max(valid_from) AS since
+    FROM stood_line
+    WHERE frequency_code IN ('7', '8') AND original_claim_id IS NOT NULL
+    GROUP BY ALL
+)
+SELECT taking.* FROM taking LEFT JOIN taking AS other
+  ON other.known_before = taking.known_before AND other.patient_id = taking.patient_id
+ AND other.claim_id = taking.by_claim AND other.by_claim = taking.claim_id AND other.by_claim <> other.claim_id
+WHERE other.claim_id IS NULL OR (taking.since, taking.by_claim) > (other.since, other.by_claim);
+
+CREATE OR REPLACE TEMP TABLE taken_back AS
+SELECT line.known_before, line.patient_id, line.claim_id, line.line_number,
+       max_by(taking_back.by_claim, (taking_back.since, taking_back.by_claim)) AS taken_back_by
+FROM stood_line AS line JOIN taking_back USING (known_before, patient_id, claim_id)
+WHERE taking_back.by_claim <> line.claim_id OR line.valid_from < taking_back.since OR line.frequency_code = '8'
+GROUP BY ALL;
+
+-- What a void asks for is that another claim be taken back; it is decided only where that claim is not known.
+CREATE OR REPLACE TEMP TABLE known_line AS
+WITH original AS (
+    SELECT known_before, patient_id, claim_id, min(received_date) AS received_date FROM stood_line
+    WHERE (known_before, patient_id, claim_id) IN (
+        SELECT (known_before, patient_id, original_claim_id) FROM stood_line WHERE frequency_code IN ('7', '8')
+    )
+    GROUP BY ALL
+)
+SELECT row_number() OVER () AS line_id, line.*,
+       coalesce(least(line.received_date, original.received_date), line.received_date) AS filed_on,
+       line.frequency_code IN ('7', '8') AND original.claim_id IS NULL AS replaces_unknown,
+       {rule_set_of} AS rule_set,
+       CASE WHEN len(string_split(diagnosis_pointers, '|')) > 0 THEN list_transform(
+           string_split(diagnosis_pointers, '|'),
+           lambda pointer: string_split(diagnosis_codes, '|')[CAST(pointer AS INTEGER)]
+       ) ELSE string_split(diagnosis_codes, '|') END AS diagnoses,
+       CAST(NULL AS VARCHAR) AS act_id, CAST(NULL AS VARCHAR) AS act, CAST(NULL AS VARCHAR[]) AS overridden,
+       CAST(NULL AS DECIMAL(12, 2)) AS act_allowed
+FROM stood_line AS line
+LEFT JOIN original ON original.known_before = line.known_before AND original.patient_id = line.patient_id
+      AND original.claim_id = line.original_claim_id AND line.frequency_code IN ('7', '8')
+WHERE (line.frequency_code <> '8' OR original.claim_id IS NULL)
+  AND NOT EXISTS (
+    FROM taken_back WHERE taken_back.known_before = line.known_before AND taken_back.patient_id = line.patient_id
+     AND taken_back.claim_id = line.claim_id AND taken_back.line_number = line.line_number
+);
+
+-- What people said to a line holds as long as the line says what it said then: the last word decides, and what they
+-- accepted before stays accepted.
+UPDATE known_line SET act_id = said.act_id, act = said.act, overridden = said.settles, act_allowed = said.allowed
+FROM (
+    SELECT line_id, max_by(act.act_id, (happened_at, act.act_id)) AS act_id,
+           max_by(act.act, (happened_at, act.act_id)) AS act,
+           flatten(list(settles) FILTER (act.act = 'approved')) AS settles,
+           max_by(act.allowed, (happened_at, act.act_id)) FILTER (act.allowed IS NOT NULL) AS allowed
+    FROM known_line AS line JOIN internal.claim_act AS act
+      ON act.claim_id = line.claim_id AND act.line_number = line.line_number AND act.day < line.known_before
+     AND act.bound_to = {line_hash}
+    GROUP BY line_id
+) AS said
+WHERE known_line.line_id = said.line_id;
