@@ -11,6 +11,7 @@ ClaimsLakehouseError
 │   ├── UnplaceableFile    a landed file that belongs to no delivery
 │   ├── UnreadableFile     a landed file that cannot be read
 │   └── AuditFailed        what a delivery would write breaks a law; it was rolled back
+├── DecisionsUnsound       what would be decided of claims breaks a law; it was rolled back
 ├── WarehouseBusy          another process holds the warehouse
 └── WarehouseUnsound       the warehouse is damaged or of other contracts; the next who opens it makes it anew
 ```
@@ -66,6 +67,10 @@ class UnreadableFile(DeliveryError):
 
 class AuditFailed(DeliveryError):
     """What a delivery would write breaks a law; it was rolled back."""
+
+
+class DecisionsUnsound(ClaimsLakehouseError):
+    """What would be decided of claims breaks a law; it was rolled back, and stays due."""
 
 
 class WarehouseBusy(ClaimsLakehouseError):

@@ -1,4 +1,5 @@
--- One row is what is decided of one line, to the cent: charge = paid + every adjustment. Accumulators run over the lines
+-- One row is what is decided of one line, to the cent: charge = paid + every adjustment; no decision where the line was taken
+-- back, or only takes another back. Accumulators run over the lines
 -- that are payable, in the order of day of service, received date, claim and line.
 CREATE OR REPLACE TEMP TABLE payable AS
 SELECT line_id, known_before, patient_id, claim_id, line_number, plan_id, service_day, received_date, place_of_service,
@@ -90,7 +91,7 @@ WINDOW so_far AS (
 );
 
 CREATE OR REPLACE TEMP TABLE claim_version AS
-WITH claim AS (SELECT DISTINCT known_before, patient_id, claim_id FROM line_fact),
+WITH claim AS (SELECT DISTINCT known_before, claim_id FROM line_fact),
 change AS (
     SELECT DISTINCT claim_id, valid_from, delivery FROM fact_medical_claim
     WHERE claim_id IN (SELECT claim_id FROM claim)
@@ -101,6 +102,7 @@ GROUP BY ALL;
 
 CREATE OR REPLACE TEMP TABLE outcome AS
 SELECT fact.known_before, fact.patient_id, fact.claim_id, fact.line_number, claim_version,
+       CAST(NULL AS VARCHAR) AS taken_back_by,
        CASE WHEN verdict.denied_by IS NOT NULL THEN 'denied' WHEN verdict.pending_for IS NOT NULL THEN 'pending'
             WHEN shared.units_paid = 0 AND fact.charge > 0 THEN 'denied'
             WHEN paid = 0 AND over_maximum > 0 THEN 'denied'
@@ -127,4 +129,10 @@ SELECT fact.known_before, fact.patient_id, fact.claim_id, fact.line_number, clai
 FROM every_fact AS fact
 JOIN verdict USING (line_id)
 LEFT JOIN shared USING (line_id)
-LEFT JOIN claim_version ON claim_version.known_before = fact.known_before AND claim_version.claim_id = fact.claim_id;
+LEFT JOIN claim_version ON claim_version.known_before = fact.known_before AND claim_version.claim_id = fact.claim_id
+UNION ALL BY NAME
+SELECT line.known_before, line.patient_id, line.claim_id, line.line_number, taken_back_by, line.charge_amount AS charge,
+       medical_claim_sk AS line_sk, line.delivery AS line_delivery
+FROM stood_line AS line
+LEFT JOIN taken_back USING (known_before, patient_id, claim_id, line_number)
+ANTI JOIN known_line USING (known_before, patient_id, claim_id, line_number);
