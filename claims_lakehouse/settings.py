@@ -79,6 +79,15 @@ class Settings:
         """What people decided about a delivery's issues, one JSON line a decision."""
         return self.home / "decisions" / feed / f"{delivery}.jsonl"
 
+    def claim_acts(self, delivery: str) -> Path:
+        """What people said to lines of claims that came with a delivery, one JSON line an act."""
+        return self.home / "claim_acts" / f"{delivery}.jsonl"
+
+    @property
+    def settled(self) -> Path:
+        """Says which state of the warehouse, acts and rule sets decisions were settled for; may be deleted at any time."""
+        return self.home / "settled.json"
+
     def raw(self, feed: str, delivery: str, fingerprint: str) -> Path:
         """A delivery's content as text, one row a landed record."""
         return self.delivery_folder(feed, delivery) / f"{fingerprint}.parquet"

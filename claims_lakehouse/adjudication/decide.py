@@ -65,7 +65,9 @@ def decide(con: duckdb.DuckDBPyConnection, rule_sets: Sequence[RuleSet]) -> None
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE verdict AS
-        SELECT *, {_evidence(rule_sets)} AS evidence
+        SELECT line_id, denied_by, pending_for, {_evidence(rule_sets)} AS evidence,
+               CASE WHEN denied_by IS NOT NULL THEN [denied_by || ' ' || coalesce(evidence, '')]
+                    WHEN pending_for IS NOT NULL THEN {_causes(rule_sets)} END AS causes
         FROM (
             SELECT every_fact.*,
                    CASE WHEN act = 'denied' THEN '{REVIEWED}' WHEN act = 'appealed' THEN NULL
@@ -75,7 +77,6 @@ def decide(con: duckdb.DuckDBPyConnection, rule_sets: Sequence[RuleSet]) -> None
         )
         """
     )
-    con.execute("CREATE OR REPLACE TEMP TABLE verdict AS SELECT line_id, denied_by, pending_for, evidence FROM verdict")
     con.execute(statement("outcome").format(patient_share=_patient_share(rule_sets)))
 
 
@@ -154,6 +155,14 @@ def _evidence(rule_sets: Sequence[RuleSet]) -> str:
     return "CASE coalesce(denied_by, pending_for[1]) " + " ".join(
         f"WHEN '{name}' THEN {text}" for (name, _), text in cases.items()
     ) + " END" if cases else "CAST(NULL AS VARCHAR)"
+
+
+def _causes(rule_sets: Sequence[RuleSet]) -> str:
+    """SQL for the rules for which a line waits, each with what it rests on: what a person's word settles."""
+    rules = {rule.name: rule for one in rule_sets for rule in one.rules if rule.outcome == "pend" and rule.evidence}
+    cases = " ".join(f"WHEN '{rule.name}' THEN {_text(rule)}" for rule in rules.values())
+    evidence = f"coalesce(CASE name {cases} END, '')" if cases else "''"
+    return f"list_transform(pending_for, lambda name: name || ' ' || {evidence})"
 
 
 def _patient_share(rule_sets: Sequence[RuleSet]) -> str:

@@ -23,7 +23,7 @@ LINES_TOGETHER = 400_000
 #: What a decision says besides which line, patient and day it is of.
 SAID = (
     "claim_version", "decision", "taken_back_by", "charge", "allowed", "paid", "patient_share", "rule", "evidence",
-    "pending_for", "act_id", "denied", "pending", "unauthorized", "over_limit", "above_fee", "deductible",
+    "pending_for", "causes", "act_id", "denied", "pending", "unauthorized", "over_limit", "above_fee", "deductible",
     "coinsurance", "copay", "over_maximum", "rule_set", "line_sk", "line_delivery", "coverage_sk", "plan_sk",
     "year_plan_sk", "fee_sk", "authorization_sk", "exclusion_sk",
 )  # fmt: skip

@@ -13,7 +13,12 @@ from claims_lakehouse.warehouse.literals import literal
 _ASIDE = {"internal.ledger": {"loaded_at", "run_id"}}
 #: What people decided about issues is taken up with a publication, not by a rebuild.
 _DECIDED = {"internal.decision", "internal.waiver", "internal.decided"}
-_NOT_COMPARED = {"internal.change", "internal.schema", *_DECIDED}
+#: What adjudication makes of the tables, and what is due of it: made anew after a rebuild.
+_ADJUDICATED = {
+    "internal.touched", "internal.due", "internal.line_decision", "internal.rule_set", "internal.rule",
+    "internal.claim_act", "internal.adjudicated",
+}  # fmt: skip
+_NOT_COMPARED = {"internal.change", "internal.schema", *_DECIDED, *_ADJUDICATED}
 
 
 class Difference(NamedTuple):

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from claims_lakehouse.contracts import Feed, feed_named
+from claims_lakehouse.contracts import MEDICAL_CLAIMS, Feed, feed_named
 from claims_lakehouse.errors import DeliveryError, UnreadableFile, UsageError
 from claims_lakehouse.files import turn_at, write_json
 from claims_lakehouse.history.acts import require_reason
@@ -95,6 +95,8 @@ def complete_purge(settings: Settings) -> None:
         journal.append("purged", fingerprint=last or untaken, counts=counts, **act)
     with turn_at(journal.path.parent):  # whoever decides about it now is before this, or sees that it is purged
         settings.decisions(feed.name, delivery).unlink(missing_ok=True)
+        if feed is MEDICAL_CLAIMS:
+            settings.claim_acts(delivery).unlink(missing_ok=True)
     for lies in landing_entries(settings.landing, feed, delivery):
         _remove(lies)
     for kept in settings.delivery_folder(feed.name, delivery).iterdir():

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import duckdb
 
 from claims_lakehouse.contracts import Feed
+from claims_lakehouse.serving.decision_comments import DECISION_COLUMNS
 from claims_lakehouse.warehouse.literals import literal
 
 #: Tables of the warehouse. Views and macros are described where they are made, in SQL.
@@ -48,7 +49,7 @@ _COLUMNS = {
 }
 
 #: Columns that mean something of their own in one table or view.
-_OF = {
+_OF = DECISION_COLUMNS | {
     "delivery": {
         "delivery": "Key of the delivery: its name in the landing folder.",
         "status": "How it stands: applied, held, failed, retracted or purged.",
@@ -149,8 +150,10 @@ _OF = {
 #: Views beside a feed's own whose columns are the feed's.
 _DETAILED = {
     "claims": ("claim_detail", "claim_at_service", "monthly_cost"),
-    "medical_claims": ("medical_claim_diagnosis",),
-}
+    "medical_claims": (
+        "medical_claim_diagnosis", "decision", "decision_history", "claim_decision", "adjustment", "claim_event",
+    ),
+}  # fmt: skip
 
 
 class Comment(NamedTuple):

@@ -67,7 +67,7 @@ CREATE TABLE IF NOT EXISTS internal.line_decision (
     patient_id VARCHAR NOT NULL, claim_id VARCHAR NOT NULL, line_number INTEGER NOT NULL, day DATE NOT NULL,
     is_current BOOLEAN NOT NULL, claim_version INTEGER, decision VARCHAR, taken_back_by VARCHAR,
     charge DECIMAL(12, 2), allowed DECIMAL(12, 2), paid DECIMAL(12, 2), patient_share DECIMAL(12, 2),
-    rule VARCHAR, evidence VARCHAR, pending_for VARCHAR[], act_id VARCHAR,
+    rule VARCHAR, evidence VARCHAR, pending_for VARCHAR[], causes VARCHAR[], act_id VARCHAR,
     denied DECIMAL(12, 2), pending DECIMAL(12, 2), unauthorized DECIMAL(12, 2), over_limit DECIMAL(12, 2),
     above_fee DECIMAL(12, 2), deductible DECIMAL(12, 2), coinsurance DECIMAL(12, 2), copay DECIMAL(12, 2),
     over_maximum DECIMAL(12, 2),

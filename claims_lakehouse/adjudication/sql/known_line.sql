@@ -60,12 +60,12 @@ WHERE (line.frequency_code <> '8' OR original.claim_id IS NULL)
 );
 
 -- What people said to a line holds as long as the line says what it said then: the last word decides, and what they
--- accepted before stays accepted.
+-- accepted or appealed before stays settled.
 UPDATE known_line SET act_id = said.act_id, act = said.act, overridden = said.settles, act_allowed = said.allowed
 FROM (
     SELECT line_id, max_by(act.act_id, (happened_at, act.act_id)) AS act_id,
            max_by(act.act, (happened_at, act.act_id)) AS act,
-           flatten(list(settles) FILTER (act.act = 'approved')) AS settles,
+           flatten(list(settles) FILTER (act.act <> 'denied')) AS settles,
            max_by(act.allowed, (happened_at, act.act_id)) FILTER (act.allowed IS NOT NULL) AS allowed
     FROM known_line AS line JOIN internal.claim_act AS act
       ON act.claim_id = line.claim_id AND act.line_number = line.line_number AND act.day < line.known_before

@@ -115,7 +115,7 @@ SELECT fact.known_before, fact.patient_id, fact.claim_id, fact.line_number, clai
             WHEN over_maximum > 0 THEN 'annual_maximum' END AS rule,
        CASE WHEN verdict.denied_by IS NOT NULL OR verdict.pending_for IS NOT NULL THEN verdict.evidence
             WHEN unauthorized > 0 THEN fact.authorized_by WHEN over_limit > 0 THEN fact.units_limit_of END AS evidence,
-       CASE WHEN verdict.denied_by IS NULL THEN verdict.pending_for END AS pending_for, fact.act_id,
+       CASE WHEN verdict.denied_by IS NULL THEN verdict.pending_for END AS pending_for, verdict.causes, fact.act_id,
        CAST(CASE WHEN verdict.denied_by IS NOT NULL THEN fact.charge ELSE 0 END AS DECIMAL(12, 2)) AS denied,
        CAST(CASE WHEN verdict.denied_by IS NULL AND verdict.pending_for IS NOT NULL THEN fact.charge ELSE 0 END
             AS DECIMAL(12, 2)) AS pending,
