@@ -1,0 +1,260 @@
+"""How the decisions about a claim came about: what is known, every rule in order, amounts step by step, and the log.
+
+It is found by deciding once more, on what is published, in temporary tables: so it can be told of any day, and by the rule
+set of one's choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import duckdb
+
+from claims_lakehouse.adjudication.decide import decide, in_order
+from claims_lakehouse.adjudication.facts import FACT_NAMED, Fact
+from claims_lakehouse.adjudication.rule_set import APPEALED, REVIEWED, Codes, Rule, RuleSet
+from claims_lakehouse.contracts import MEDICAL_CLAIMS
+from claims_lakehouse.errors import UsageError
+
+
+class KnownFact(NamedTuple):
+    """A fact and what it says of the line."""
+
+    fact: Fact
+    value: Any
+
+
+class AskedRule(NamedTuple):
+    """A rule that was asked about a line: whether it speaks, whether a person has settled it, and whether it decides."""
+
+    rule: Rule
+    speaks: bool
+    is_settled: bool
+    decides: bool
+
+
+class Step(NamedTuple):
+    """One step from the charge to what is paid: what it takes, what is left after it, and its codes."""
+
+    name: str
+    taken: Decimal
+    left: Decimal
+    codes: Codes | None
+    told: str
+
+
+class Version(NamedTuple):
+    """A version of reference data that a decision rests on: what it is of, its key, delivery and row."""
+
+    of: str
+    key: str
+    delivery: str
+    row_number: int
+    received_at: datetime
+
+
+class LineExplanation(NamedTuple):
+    """How one line was decided; `decision` is None where it was taken back, or only takes another claim back."""
+
+    claim_id: str
+    line_number: int
+    decision: str | None
+    taken_back_by: str | None
+    charge: Decimal
+    allowed: Decimal
+    paid: Decimal
+    patient_share: Decimal
+    rule_set: RuleSet | None
+    line: dict[str, Any]
+    facts: list[KnownFact]
+    rules: list[AskedRule]
+    steps: list[Step]
+    versions: list[Version]
+    appeal: str | None
+
+
+class Happening(NamedTuple):
+    """One event of a claim's log, as `claim_event` has it."""
+
+    day: date
+    line_number: int
+    event: str
+    decision: str | None
+    detail: str | None
+    paid: Decimal | None
+    claim_version: int | None
+    delivery: str | None
+    who: str | None
+    happened_at: datetime | None
+    run_id: str | None
+
+
+class Explanation(NamedTuple):
+    """How a claim was decided, as of a day; the latest where none is given."""
+
+    claim_id: str
+    patients: list[str]
+    day: date | None
+    lines: list[LineExplanation]
+    events: list[Happening]
+
+
+#: Reference data by the column of the decision that names its version: what it is of, table, surrogate key, record key.
+_VERSIONS = {
+    "coverage_sk": ("coverage", "dim_coverage", "coverage_sk", "patient_id || ' ' || plan_id || ' ' || covered_from"),
+    "plan_sk": ("plan at the service", "dim_plan", "plan_sk", "plan_id"),
+    "year_plan_sk": ("plan of the year", "dim_plan", "plan_sk", "plan_id"),
+    "fee_sk": ("fee", "dim_fee_schedule", "fee_schedule_sk",
+               "plan_id || ' ' || procedure_code || ' ' || modifier || ' ' || effective_from"),
+    "authorization_sk": ("authorization", "dim_prior_authorization", "prior_authorization_sk", "authorization_number"),
+    "exclusion_sk": ("limit", "dim_exclusion", "exclusion_sk", "exclusion_id"),
+}  # fmt: skip
+_SHOWN_OF_A_LINE = ("patient_id", "provider_npi", "procedure_code", "modifiers", "diagnosis_codes", "units",
+                    "date_of_service_from", "date_of_service_to", "place_of_service", "charge_amount",
+                    "prior_auth_number", "frequency_code", "original_claim_id", "received_date", "delivery",
+                    "row_number")  # fmt: skip
+
+
+def explain(
+    con: duckdb.DuckDBPyConnection, claim_id: str, rule_sets: Sequence[RuleSet], day: date | None = None
+) -> Explanation:
+    """How the lines of a claim are decided by what had been received to the end of a day.
+
+    Args:
+        con: The published file, or a warehouse; temporary tables are made in it.
+        claim_id: The claim.
+        rule_sets: The rule sets in force, in the order of their first days.
+        day: As of the end of which day; None for all that is known.
+
+    Raises:
+        UsageError: Nothing is known of such a claim, or nothing was on that day.
+    """
+    known_before = datetime(9999, 1, 1) if day is None else datetime.combine(day + timedelta(days=1), datetime.min.time())  # noqa: DTZ001
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE standpoint AS SELECT DISTINCT patient_id, $before::TIMESTAMP AS known_before"
+        f" FROM {MEDICAL_CLAIMS.table} WHERE claim_id = $claim AND valid_from < $before",
+        {"before": known_before, "claim": claim_id},
+    )
+    patients = [patient for (patient,) in con.execute("SELECT patient_id FROM standpoint ORDER BY 1").fetchall()]
+    events = _events(con, claim_id, day)
+    if not patients and not events:
+        raise UsageError(f"Nothing is known of a claim '{claim_id}'" + (f" on {day}." if day else "."))
+    decide(con, rule_sets)
+    decided = _dicts(con, "SELECT * FROM outcome WHERE claim_id = $claim ORDER BY line_number", claim=claim_id)
+    facts = {one["line_number"]: one for one in
+             _dicts(con, "SELECT * FROM every_fact WHERE claim_id = $claim", claim=claim_id)}  # fmt: skip
+    stood = {one["line_number"]: one for one in
+             _dicts(con, "SELECT * FROM stood_line WHERE claim_id = $claim", claim=claim_id)}  # fmt: skip
+    named = {one.digest: one for one in rule_sets}
+    lines = [
+        _line(con, one, stood[one["line_number"]], facts.get(one["line_number"]), named.get(one["rule_set"] or ""))
+        for one in decided
+    ]
+    return Explanation(claim_id, patients, day, lines, events)
+
+
+def _line(
+    con: duckdb.DuckDBPyConnection,
+    one: dict[str, Any],
+    stood: dict[str, Any],
+    known: dict[str, Any] | None,
+    rule_set: RuleSet | None,
+) -> LineExplanation:
+    line = {name: stood[name] for name in _SHOWN_OF_A_LINE}
+    facts = [KnownFact(fact, known[name]) for name, fact in FACT_NAMED.items()] if known else []
+    rules = list(_asked(con, known, one, rule_set)) if known and rule_set else []
+    deciding = next((asked.rule for asked in rules if asked.decides and asked.rule.outcome == "deny"), None)
+    steps = list(_steps(con, one, deciding, rule_set)) if rule_set else []
+    appeal = deciding.appeal if deciding else None
+    if appeal is None and rule_set:
+        appeal = next((step.codes.appeal for step in steps if step.codes and step.codes.appeal), None)
+    if appeal is None and one["rule"] == REVIEWED:
+        appeal = "The record of the service, and a letter that answers the reason that was given."
+    return LineExplanation(
+        one["claim_id"], one["line_number"], one["decision"], one["taken_back_by"], one["charge"],
+        one["allowed"] or Decimal(0), one["paid"] or Decimal(0), one["patient_share"] or Decimal(0), rule_set, line,
+        facts, rules, steps, list(_versions(con, one)), appeal,
+    )  # fmt: skip
+
+
+def _asked(
+    con: duckdb.DuckDBPyConnection, known: dict[str, Any], one: dict[str, Any], rule_set: RuleSet
+) -> list[AskedRule]:
+    """Every rule in the order in which it is asked, each by itself."""
+    rules = in_order(rule_set.rules)
+    [spoken] = con.execute(
+        "SELECT " + ", ".join(f"coalesce(({rule.when}\n), false)" for rule in rules)
+        + " FROM every_fact WHERE line_id = $line", {"line": known["line_id"]},
+    ).fetchall()  # fmt: skip
+    overridden, found = set(known["overridden"] or ()), []
+    for rule, speaks in zip(rules, spoken, strict=True):
+        evidence = "" if rule.evidence is None or known[rule.evidence] is None else str(known[rule.evidence])
+        is_settled = f"{rule.name} {evidence}" in overridden
+        decides = rule.name == one["rule"] or (one["rule"] is None and rule.name in (one["pending_for"] or ()))
+        found.append(AskedRule(rule, speaks, is_settled, decides))
+    return found
+
+
+def _steps(
+    con: duckdb.DuckDBPyConnection, one: dict[str, Any], deciding: Rule | None, rule_set: RuleSet
+) -> list[Step]:
+    """From the charge to what is paid, step by step."""
+    named = rule_set.adjustments
+    if one["decision"] == "denied" and one["denied"]:
+        codes, told = (deciding.codes, deciding.reason) if deciding else _reviewed(con, one)
+        return [Step("denied", one["denied"], Decimal("0.00"), codes, told)]
+    if one["decision"] == "pending":
+        told = "A person opened the line again." if one["pending_for"] == [APPEALED] else named["pending"].reason
+        return [Step("pending", one["pending"], Decimal("0.00"), named["pending"], told)]
+    left, found = one["charge"], []
+    for name, column in (
+        ("unauthorized_units", "unauthorized"), ("units_limit", "over_limit"), ("above_fee_schedule", "above_fee"),
+        ("deductible", "deductible"), ("coinsurance", "coinsurance"), ("copay", "copay"),
+        ("annual_maximum", "over_maximum"),
+    ):  # fmt: skip
+        if one[column]:
+            left -= one[column]
+            found.append(Step(name, one[column], left, named[name], named[name].reason))
+    return found
+
+
+def _reviewed(con: duckdb.DuckDBPyConnection, one: dict[str, Any]) -> tuple[Codes | None, str]:
+    """The codes that a person gave."""
+    for group, carc, rarc, why in con.execute(
+        "SELECT group_code, carc, rarc, why FROM internal.claim_act WHERE act_id = $act", {"act": one["act_id"]}
+    ).fetchall():
+        return Codes(group, carc, rarc, why, None), f"A person denied it: {why}"
+    return None, "A person denied it."
+
+
+def _versions(con: duckdb.DuckDBPyConnection, one: dict[str, Any]) -> list[Version]:
+    """The versions of reference data that the decision rests on."""
+    found = []
+    for column, (of, table, surrogate, key) in _VERSIONS.items():
+        if one.get(column) is not None:
+            rows = con.execute(
+                f"SELECT {key}, delivery, row_number, valid_from FROM {table} WHERE {surrogate} = $sk", {"sk": one[column]}
+            ).fetchall()
+            found += [Version(of, *row) for row in rows]
+    return found
+
+
+def _events(con: duckdb.DuckDBPyConnection, claim_id: str, day: date | None) -> list[Happening]:
+    """The claim's log to the end of a day."""
+    rows = con.execute(
+        """
+        SELECT day, line_number, event, decision, detail, paid, claim_version, delivery, who, happened_at, run_id
+        FROM claim_event WHERE claim_id = $claim AND day <= $day ORDER BY day, step, line_number, happened_at
+        """,
+        {"claim": claim_id, "day": day or date(9999, 12, 31)},
+    ).fetchall()
+    return [Happening(*row) for row in rows]
+
+
+def _dicts(con: duckdb.DuckDBPyConnection, sql: str, **given: Any) -> list[dict[str, Any]]:
+    cursor = con.execute(sql, given)
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

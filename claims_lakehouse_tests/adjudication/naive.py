@@ -1,0 +1,584 @@
+"""Adjudication as a clerk would do it: one patient, one moment, line by line, with counters. No SQL, nothing kept.
+
+Written from decision 0014 and the rules' file. Where the record is silent, a comment that begins with "silent" says how it is
+read here.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from typing import Any
+
+from claims_lakehouse.contracts import feed_named
+
+Row = Mapping[str, Any]
+Key = tuple[str, int]
+#: What a person said of all of this is words; points of 100 by which two lines are alike (decision 0013).
+SAME_CODE, LIKE_CODE, FOR_AMOUNT, FOR_DAYS, FOR_DIAGNOSES, WITHIN, DAYS = 35, 20, 25, 20, 20, Fraction(1, 10), 7
+#: Rules that read the patient's other lines.
+BESIDE = ("exact_duplicate", "near_duplicate", "bundled")
+AMOUNTS = {
+    "unauthorized_units": "unauthorized", "units_limit": "over_limit", "above_fee_schedule": "above_fee",
+    "deductible": "deductible", "coinsurance": "coinsurance", "copay": "copay", "annual_maximum": "over_maximum",
+}  # fmt: skip
+NOTHING, CENT = Decimal("0.00"), Decimal("0.01")
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a person said to a line that says what `row` says; later ones of a world come later in its list."""
+
+    row: Row
+    day: date
+    act: str
+    settles: tuple[str, ...] = ()
+    allowed: Decimal | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class World:
+    """Rows by feed, each with the day on which it was `received`, and what people said."""
+
+    rows: Mapping[str, Sequence[Row]]
+    acts: Sequence[Act] = ()
+
+
+@dataclass(frozen=True)
+class Rules:
+    """A rule set as its file says it: each rule's name, outcome, group and evidence, and the groups of adjustments."""
+
+    effective_from: date
+    separate_modifiers: tuple[str, ...]
+    rules: tuple[tuple[str, str, str | None, str | None], ...]
+    groups: Mapping[str, str]
+
+    @staticmethod
+    def of(text: str) -> Rules:
+        said = tomllib.loads(text)
+        rules = [(one["name"], one["then"], one.get("group"), one.get("evidence")) for one in said["rule"]]
+        alone, beside = ([one for one in rules if (one[0] in BESIDE) is is_beside] for is_beside in (False, True))
+        groups = {name: one["group"] for name, one in said["adjustment"].items()}
+        return Rules(
+            said["effective_from"], tuple(said["settings"]["separate_modifiers"]), (*alone, *beside), groups
+        )
+
+
+@dataclass
+class Line:
+    """One line that is to be decided, what is known of it, and what comes of it."""
+
+    row: Row
+    rules: Rules
+    replaces_unknown: bool
+    days_to_receipt: int
+    plan_id: str | None = None
+    terms: Row | None = None
+    year_terms: Row | None = None
+    authorization: Row | None = None
+    units_limits: list[Row] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    speaking: list[tuple[str, str, str]] = field(default_factory=list)
+    act: Act | None = None
+    settled: set[str] = field(default_factory=set)
+    act_allowed: Decimal | None = None
+    units_paid: Decimal | None = None
+    #: Whether an amount or a count of points lies exactly between two, of which the record does not name one.
+    is_between: bool = False
+
+    @property
+    def key(self) -> Key:
+        return self.row["claim_id"], self.row["line_number"]
+
+    @property
+    def place(self) -> tuple[date, str, int]:
+        """Its place among the patient's lines: what was received earlier, by claim and line."""
+        return self.row["received_date"], *self.key
+
+    @property
+    def day(self) -> date:
+        return self.row["date_of_service_from"]
+
+    def fact(self, name: str | None) -> Any:
+        return self.facts.get(name, self.row.get(name)) if name else None
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What is decided of a line; `decision` is None where it is taken back, or only takes another one back."""
+
+    decision: str | None
+    charge: Decimal
+    claim_version: int | None = None
+    taken_back_by: str | None = None
+    rule: str | None = None
+    evidence: str | None = None
+    pending_for: tuple[str, ...] | None = None
+    allowed: Decimal | None = None
+    paid: Decimal | None = None
+    patient_share: Decimal | None = None
+    denied: Decimal | None = None
+    pending: Decimal | None = None
+    unauthorized: Decimal | None = None
+    over_limit: Decimal | None = None
+    above_fee: Decimal | None = None
+    deductible: Decimal | None = None
+    coinsurance: Decimal | None = None
+    copay: Decimal | None = None
+    over_maximum: Decimal | None = None
+
+
+NAMES = tuple(one.name for one in fields(Decided))
+
+
+# --- What is known, and what stands ---
+
+
+def versions(rows: Iterable[Row], feed: str, before: date) -> dict[tuple[Any, ...], list[Row]]:
+    """The rows of each record that were received before a moment, in the order in which they hold."""
+    declared = feed_named(feed)
+    found = defaultdict(list)
+    for row in sorted(rows, key=lambda row: (row[declared.sequence or "received"], row["received"])):
+        if row["received"] < before:
+            found[tuple(row[name] for name in declared.key)].append(row)
+    return found
+
+
+def known(world: World, feed: str, before: date) -> list[Row]:
+    return [rows[-1] for rows in versions(world.rows.get(feed, ()), feed, before).values()]
+
+
+def name_of(key: Key) -> str:
+    claim = key[0].replace("\\", "\\\\").replace("|", "\\|")
+    return f"{claim}|{key[1]}"
+
+
+def takers(lines: Sequence[Row]) -> dict[Key, list[tuple[date, str]]]:
+    """By which claims each line is taken back, and when these were received."""
+    asks: dict[tuple[str, str], date] = {}
+    for row in lines:
+        if row["frequency_code"] in ("7", "8") and row["original_claim_id"]:
+            pair = (row["original_claim_id"], row["claim_id"])
+            asks[pair] = max(asks.get(pair, row["received"]), row["received"])
+    found = defaultdict(list)
+    for (original, taker), since in asks.items():
+        back = asks.get((taker, original))
+        # Silent: of two of one received day the one with the greater number stands.
+        if original != taker and back is not None and (since, taker) < (back, original):
+            continue
+        for row in lines:
+            if row["claim_id"] == original and taker != original:
+                found[row["claim_id"], row["line_number"]].append((since, taker))
+    for row in lines:
+        statements = [
+            other["received"] for other in lines
+            if other["claim_id"] == row["claim_id"] and other["frequency_code"] in ("7", "8")
+        ]  # fmt: skip
+        if statements and row["received"] < max(statements):
+            found[row["claim_id"], row["line_number"]].append((max(statements), row["claim_id"]))
+    return found
+
+
+def stands(world: World, rule_sets: Sequence[Rules], patient: str, before: date) -> tuple[list[Line], dict[Key, Decided]]:
+    """The patient's lines that are to be decided, and what is said of those that are not."""
+    rows = [row for row in known(world, "medical_claims", before) if row["patient_id"] == patient]
+    claims = {row["claim_id"] for row in rows}
+    taken = takers(rows)
+    lines, others = [], {}
+    for row in rows:
+        key, asks = (row["claim_id"], row["line_number"]), row["frequency_code"] in ("7", "8")
+        has_original = asks and row["original_claim_id"] in claims
+        if key in taken or (row["frequency_code"] == "8" and has_original):
+            by = max(taken[key])[1] if key in taken else None
+            # A claim that voids itself takes itself back.
+            if by is None and row["original_claim_id"] == row["claim_id"]:
+                by = row["claim_id"]
+            others[key] = Decided(None, row["charge_amount"], taken_back_by=by)
+            continue
+        received = [row["received_date"]]
+        if has_original:
+            # Received first: what an earlier statement said counts, too.
+            received += [
+                other["received_date"] for other in world.rows["medical_claims"]
+                if other["claim_id"] == row["original_claim_id"] and other["patient_id"] == patient
+                and other["received"] < before
+            ]  # fmt: skip
+        last_day = row["date_of_service_to"] or row["date_of_service_from"]
+        in_force = [one for one in rule_sets if one.effective_from <= row["received"]] or [rule_sets[0]]
+        lines.append(Line(row, in_force[-1], asks and not has_original, (min(received) - last_day).days))
+    return lines, others
+
+
+# --- Facts of a line by itself ---
+
+
+def holds(row: Row, day: date, what: str = "effective") -> bool:
+    return row[f"{what}_from"] <= day and (row[f"{what}_to"] is None or day <= row[f"{what}_to"])
+
+
+def valid_on(terms: Sequence[Row], day: date) -> Row:
+    """The version that was there on a day; the first one for the time before it."""
+    return [terms[0], *(row for row in terms if row["received"] <= day)][-1]
+
+
+def pointed_to(row: Row) -> list[str]:
+    """The diagnoses that the service was for; all of them where the line does not say which (silent)."""
+    diagnoses = row["diagnosis_codes"].split("|")
+    if not row["diagnosis_pointers"]:
+        return diagnoses
+    return [diagnoses[int(pointer) - 1] for pointer in row["diagnosis_pointers"].split("|")]
+
+
+def whole_years(born: date, day: date) -> int:
+    return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+
+
+def fee_of(world: World, line: Line, before: date) -> Decimal | None:
+    fees = [
+        fee for fee in known(world, "fee_schedules", before)
+        if fee["plan_id"] == line.plan_id and fee["procedure_code"] == line.row["procedure_code"]
+        and holds(fee, line.day)
+    ]  # fmt: skip
+    for modifier in [*(line.row["modifiers"] or "").split("|"), ""]:
+        priced = [fee for fee in fees if modifier == fee["modifier"]] if modifier else []
+        if modifier and priced:
+            return max(priced, key=lambda fee: fee["effective_from"])["allowed_amount"]
+    plain = [fee for fee in fees if fee["modifier"] == ""]
+    return max(plain, key=lambda fee: fee["effective_from"])["allowed_amount"] if plain else None
+
+
+def learn(world: World, line: Line, before: date) -> None:
+    """The facts of a line by itself, as of its first day."""
+    row, day, facts = line.row, line.day, line.facts
+    coverages = [one for one in known(world, "coverages", before) if one["patient_id"] == row["patient_id"]]
+    holding = [one for one in coverages if holds(one, day, "covered")]
+    facts["coverage_count"], facts["is_covered"] = len(coverages), bool(holding)
+    facts["covered_since"] = min((one["covered_from"] for one in coverages), default=None)
+    if holding:  # silent: of two that began on one day, the one with the greater number
+        line.plan_id = max((one["covered_from"], one["plan_id"]) for one in holding)[1]
+    facts["plan_id"] = line.plan_id
+    terms = versions(world.rows.get("plans", ()), "plans", before).get((line.plan_id,))
+    if terms:
+        line.terms, line.year_terms = valid_on(terms, day), valid_on(terms, date(day.year, 1, 1))
+    facts["plan_is_known"] = terms is not None
+    facts["filing_days"] = line.terms["timely_filing_days"] if line.terms else None
+    facts["days_to_receipt"] = line.days_to_receipt
+    facts["fee"] = fee_of(world, line, before)
+    system = "cpt" if row["procedure_code"] < "A" else "hcpcs"
+    codes = [one for one in known(world, "code_sets", before) if one["system"] == system]
+    if codes:
+        facts["procedure_is_known"] = any(one["code"] == row["procedure_code"] and holds(one, day) for one in codes)
+    learn_limits(world, line, before)
+    for one in known(world, "authorizations", before):
+        agreed = (
+            one["authorization_number"] == row["prior_auth_number"] and one["patient_id"] == row["patient_id"]
+            and one["procedure_code"] == row["procedure_code"]
+            and one["provider_npi"] in (None, row["provider_npi"]) and holds(one, day, "authorized")
+        )  # fmt: skip
+        if agreed:
+            line.authorization, facts["authorized_by"] = one, one["authorization_number"]
+
+
+def learn_limits(world: World, line: Line, before: date) -> None:
+    born = {one["patient_id"]: one["date_of_birth"] for one in known(world, "patients", before)}
+    found = defaultdict(list)
+    for one in known(world, "exclusions", before):
+        applies = (
+            one["plan_id"] in (None, line.plan_id) and one["procedure_code"] in (None, line.row["procedure_code"])
+            and (one["diagnosis_code"] is None
+                 or any(code.startswith(one["diagnosis_code"]) for code in pointed_to(line.row)))
+            and holds(one, line.day)
+        )  # fmt: skip
+        if not applies:
+            continue
+        kind = one["kind"]
+        if kind == "age_limit":
+            if line.row["patient_id"] not in born:
+                line.facts["age_is_unknown"] = True
+                continue
+            age = whole_years(born[line.row["patient_id"]], line.day)
+            least, most = one["least_age"], one["most_age"]
+            if (least is None or age >= least) and (most is None or age <= most):
+                continue
+        found[kind].append(one)
+    first = {kind: min(one["exclusion_id"] for one in some) for kind, some in found.items()}  # silent: which of several
+    line.facts["not_covered_by"] = first.get("not_covered")
+    line.facts["outside_age_of"] = first.get("age_limit")
+    line.facts["sex_limit_of"] = first.get("sex_limit")
+    line.facts["needs_authorization"] = "authorization_required" in found
+    line.units_limits = found["units_limit"]
+
+
+# --- Facts beside other lines ---
+
+
+def half_up(number: Fraction) -> tuple[int, bool]:
+    """The nearest whole number, the greater of two; and whether there were two."""
+    return (number + Fraction(1, 2)).__floor__(), (2 * number).denominator == 1 and number.denominator == 2
+
+
+def likeness(line: Line, other: Line) -> tuple[int, bool]:
+    """Points of 100 by which two lines are alike, and whether some were just between two whole numbers."""
+    one, two = line.row, other.row
+    days = abs((line.day - other.day).days)
+    if one["provider_npi"] != two["provider_npi"] or days > DAYS or one["procedure_code"][:4] != two["procedure_code"][:4]:
+        return 0, False
+    charges = Fraction(one["charge_amount"]), Fraction(two["charge_amount"])
+    apart = abs(charges[0] - charges[1]) / max(*charges, Fraction(1, 100))
+    # Silent: the diagnoses that are compared are those that the lines point to.
+    diagnoses = set(pointed_to(one)), set(pointed_to(two))
+    amount, is_between = half_up(FOR_AMOUNT * max(Fraction(0), 1 - apart / WITHIN))
+    return (
+        (SAME_CODE if one["procedure_code"] == two["procedure_code"] else LIKE_CODE)
+        + amount
+        + half_up(FOR_DAYS * (1 - Fraction(days, DAYS)))[0]
+        + half_up(Fraction(FOR_DIAGNOSES * len(diagnoses[0] & diagnoses[1]), max(map(len, diagnoses))))[0]
+    ), is_between
+
+
+def compare(world: World, lines: Sequence[Line], before: date) -> None:
+    """The facts of lines beside each other; `lines` has none that is denied by itself."""
+    repeating = set()
+    for line in lines:
+        act = [line.row[name] for name in ("date_of_service_from", "provider_npi", "procedure_code", "modifiers")]
+        same = [
+            other for other in lines if other.place < line.place and act == [
+                other.row[name] for name in ("date_of_service_from", "provider_npi", "procedure_code", "modifiers")
+            ]
+        ]  # fmt: skip
+        if same:
+            line.facts["duplicate_of"] = name_of(min(same, key=lambda other: other.place).key)
+            repeating.add(line.key)
+    # Lines that repeat others are neither like others nor parts or wholes.
+    single = [line for line in lines if line.key not in repeating]
+    for line in single:
+        alike = []
+        for other in single:
+            if other.row["claim_id"] != line.row["claim_id"] and other.place < line.place:
+                points, is_between = likeness(line, other)
+                line.is_between |= is_between
+                alike.append((-points, name_of(other.key)))
+        if alike and -min(alike)[0] >= 85:
+            line.facts["similarity"], line.facts["similar_to"] = -min(alike)[0], min(alike)[1]
+        wholes = []
+        for edit in known(world, "procedure_edits", before):
+            if edit["bundled_code"] != line.row["procedure_code"] or edit["modifier_indicator"] == "9":
+                continue
+            for other in single:
+                is_whole = (
+                    other is not line and other.row["procedure_code"] == edit["procedure_code"] and other.day == line.day
+                    and other.row["provider_npi"] == line.row["provider_npi"] and holds(edit, line.day)
+                )  # fmt: skip
+                modifiers = {*(line.row["modifiers"] or "").split("|"), *(other.row["modifiers"] or "").split("|")}
+                is_separate = edit["modifier_indicator"] == "1" and modifiers & set(line.rules.separate_modifiers)
+                if is_whole and not is_separate:
+                    wholes.append(other.key)
+        if wholes:  # silent: of several, the one with the least number
+            line.facts["part_of"] = name_of(min(wholes))
+
+
+# --- Rules ---
+
+CONDITIONS: Mapping[str, Callable[[Line], bool]] = {
+    "not_a_member": lambda line: line.fact("coverage_count") == 0,
+    "before_coverage": lambda line: (
+        line.fact("coverage_count") > 0 and not line.fact("is_covered") and line.day < line.fact("covered_since")
+    ),
+    "after_coverage": lambda line: (
+        line.fact("coverage_count") > 0 and not line.fact("is_covered") and line.day >= line.fact("covered_since")
+    ),
+    "plan_unknown": lambda line: line.fact("is_covered") and not line.fact("plan_is_known"),
+    "late_filing": lambda line: (
+        line.fact("filing_days") is not None and line.fact("days_to_receipt") > line.fact("filing_days")
+    ),
+    "original_unknown": lambda line: line.replaces_unknown,
+    "units_missing": lambda line: line.fact("units") is None,
+    "place_missing": lambda line: line.fact("place_of_service") is None,
+    "procedure_unknown": lambda line: line.fact("procedure_is_known") is False,
+    "no_authorization": lambda line: line.fact("needs_authorization") and line.fact("authorized_by") is None,
+    "not_covered": lambda line: line.fact("not_covered_by") is not None,
+    "outside_age": lambda line: line.fact("outside_age_of") is not None,
+    "age_unknown": lambda line: line.fact("age_is_unknown") is True,
+    "sex_to_be_checked": lambda line: line.fact("sex_limit_of") is not None,
+    "exact_duplicate": lambda line: line.fact("duplicate_of") is not None,
+    "near_duplicate": lambda line: (line.fact("similarity") or 0) >= 85,
+    "bundled": lambda line: line.fact("part_of") is not None,
+    "no_price": lambda line: (
+        line.fact("is_covered") and line.fact("plan_is_known") and (line.fact("fee") or NOTHING) == 0
+    ),
+}
+
+
+def ask(line: Line, *, beside: bool) -> None:
+    """Which rules speak about the line: those whose condition holds, where no person has settled what they rest on."""
+    for name, then, _, evidence in line.rules.rules:
+        if (name in BESIDE) is beside and CONDITIONS[name](line):
+            rests_on = line.fact(evidence)
+            if f"{name} {'' if rests_on is None else rests_on}" not in line.settled:
+                line.speaking.append((name, then, "" if rests_on is None else str(rests_on)))
+
+
+def hear(world: World, line: Line, before: date) -> None:
+    """What people said to the line as it is: the last word decides, what they accepted before stays accepted."""
+    content = feed_named("medical_claims").content
+    for act in world.acts:
+        is_of_line = (act.row["claim_id"], act.row["line_number"]) == line.key
+        if is_of_line and act.day < before and all(act.row[name] == line.row[name] for name in content):
+            line.act = act
+            line.settled |= set(act.settles) if act.act == "approved" else set()
+            line.act_allowed = line.act_allowed if act.allowed is None else act.allowed
+
+
+def is_denied_alone(line: Line) -> bool:
+    # Silent: a line that waits for an appeal counts for others as it did before.
+    return (line.act is not None and line.act.act == "denied") or any(then == "deny" for _, then, _ in line.speaking)
+
+
+# --- Amounts ---
+
+
+def to_the_cent(number: Fraction) -> Decimal:
+    return Decimal(half_up(number * 100)[0]) / 100
+
+
+def share(line: Line, units: Decimal, of: Decimal) -> Decimal:
+    """The share of the charge that units have, of the units of the line."""
+    exact = Fraction(line.row["charge_amount"]) * Fraction(units) / Fraction(of)
+    line.is_between |= half_up(exact * 100)[1]
+    return to_the_cent(exact)
+
+
+def copay_at(terms: Row | None, place: str | None) -> Decimal:
+    """What a visit costs at a place; nothing where there is no place (silent)."""
+    pairs = dict(pair.split("=") for pair in (terms["copays"] or "").split("|") if pair) if terms and place else {}
+    return Decimal(pairs.get(place, pairs.get("other", "0")))
+
+
+class Counters:
+    """What was taken so far of everything that has an end."""
+
+    def __init__(self) -> None:
+        self.taken: dict[tuple[Any, ...], Decimal] = defaultdict(Decimal)
+
+    def take(self, name: tuple[Any, ...], wanted: Decimal, most: Decimal | None) -> Decimal:
+        """As much of what is wanted as is left, all where there is no end."""
+        got = wanted if most is None else min(wanted, max(Decimal(0), most - self.taken[name]))
+        self.taken[name] += got
+        return got
+
+
+def pay(line: Line, counters: Counters) -> Decided:
+    """What of a line's charge is paid, and what becomes of the rest."""
+    row, charge = line.row, line.row["charge_amount"]
+    units = Decimal(1) if row["units"] is None else row["units"]  # silent: a person let it pass without units
+    agreed = units
+    if line.authorization:
+        # Silent: a line that needs no authorization is not held to the one it names, but uses it up.
+        number, most = line.authorization["authorization_number"], line.authorization["units"]
+        got = counters.take(("authorization", number), units, most)
+        agreed = got if line.fact("needs_authorization") else units
+    left = agreed
+    for limit in line.units_limits:
+        used = counters.taken["limit", limit["exclusion_id"], line.day]
+        left = min(left, max(Decimal(0), limit["most_units_a_day"] - used))
+    for limit in line.units_limits:
+        counters.taken["limit", limit["exclusion_id"], line.day] += left
+    unauthorized = share(line, units - agreed, units)
+    over_limit = share(line, units - left, units) - unauthorized
+    remaining = charge - unauthorized - over_limit
+    # Silent: to the cent, and a cent at least for whatever part of a unit; a person's word instead of the fee.
+    priced = max(to_the_cent(Fraction(line.fact("fee") or 0) * Fraction(left)), CENT)
+    allowed = min(remaining, priced if line.act_allowed is None else line.act_allowed) if left else NOTHING
+    terms, year_terms = line.terms or {}, line.year_terms or {}
+    year = (line.plan_id, line.day.year)
+    deductible = counters.take(("deductible", *year), allowed, year_terms.get("deductible", NOTHING))
+    rest = allowed - deductible
+    plan_part = to_the_cent(Fraction(rest) * (100 - Fraction(terms.get("coinsurance", 0))) / 100)
+    visit = ("copay", row["claim_id"], line.day, row["place_of_service"])
+    copay = counters.take(visit, plan_part, copay_at(line.terms, row["place_of_service"]))
+    benefit = plan_part - copay
+    paid = counters.take(("paid", *year), benefit, year_terms.get("annual_maximum"))
+    amounts = {
+        "unauthorized": unauthorized, "over_limit": over_limit, "above_fee": remaining - allowed,
+        "deductible": deductible, "coinsurance": rest - plan_part, "copay": copay, "over_maximum": benefit - paid,
+    }  # fmt: skip
+    line.units_paid = left
+    limits = [name for name in ("unauthorized_units", "units_limit", "annual_maximum") if amounts[AMOUNTS[name]] > 0]
+    if (charge > 0 and remaining == 0) or (paid == 0 and amounts["over_maximum"] > 0):
+        decision = "denied"
+    else:
+        decision = "partial" if limits else "approved"
+    evidence = None
+    if limits and limits[0] == "unauthorized_units":
+        evidence = line.fact("authorized_by")
+    elif limits and limits[0] == "units_limit":  # silent: of several, the tightest
+        evidence = min((one["most_units_a_day"], one["exclusion_id"]) for one in line.units_limits)[1]
+    theirs = sum((amounts[AMOUNTS[name]] for name in AMOUNTS if line.rules.groups[name] == "PR"), NOTHING)
+    return Decided(
+        decision, charge, rule=limits[0] if limits else None, evidence=evidence, allowed=allowed, paid=paid,
+        patient_share=theirs, denied=NOTHING, pending=NOTHING, **amounts,
+    )  # fmt: skip
+
+
+def not_paid(line: Line) -> Decided | None:
+    """What becomes of a line that is denied or waits; None where it is neither."""
+    charge, said = line.row["charge_amount"], line.act.act if line.act else None
+    denying = [(name, evidence) for name, then, evidence in line.speaking if then == "deny"]
+    pending = [(name, evidence) for name, then, evidence in line.speaking if then == "pend"]
+    none = dict.fromkeys(("allowed", "paid", *AMOUNTS.values()), NOTHING)
+    groups = {name: group for name, _, group, _ in line.rules.rules}
+    if said == "appealed":
+        return Decided(
+            "pending", charge, pending_for=("appealed",), patient_share=NOTHING, denied=NOTHING, pending=charge, **none
+        )
+    if said == "denied":
+        theirs = charge if line.act and line.act.group == "PR" else NOTHING
+        return Decided("denied", charge, rule="reviewed", patient_share=theirs, denied=charge, pending=NOTHING, **none)
+    if denying:
+        name, evidence = denying[0]
+        theirs = charge if groups[name] == "PR" else NOTHING
+        return Decided(
+            "denied", charge, rule=name, evidence=evidence or None, patient_share=theirs, denied=charge,
+            pending=NOTHING, **none,
+        )  # fmt: skip
+    if pending:
+        return Decided(
+            "pending", charge, evidence=pending[0][1] or None, pending_for=tuple(name for name, _ in pending),
+            patient_share=NOTHING, denied=NOTHING, pending=charge, **none,
+        )  # fmt: skip
+    return None
+
+
+def decided(
+    world: World, rule_sets: Sequence[Rules], patient: str, before: date
+) -> tuple[dict[Key, Decided], dict[Key, Line]]:
+    """What is decided of each of the patient's lines by what had been received before a day; and what was known of them."""
+    lines, found = stands(world, rule_sets, patient, before)
+    for line in lines:
+        learn(world, line, before)
+        hear(world, line, before)
+        ask(line, beside=False)
+    compare(world, [line for line in lines if not is_denied_alone(line)], before)
+    for line in lines:
+        ask(line, beside=True)
+    counters = Counters()
+    for line in sorted(lines, key=lambda line: (line.day, *line.place)):
+        outcome = not_paid(line) or pay(line, counters)
+        statements = {
+            row["received"] for row in world.rows["medical_claims"]
+            if row["claim_id"] == line.row["claim_id"] and row["received"] < before
+        }  # fmt: skip
+        found[line.key] = Decided(
+            **{name: getattr(outcome, name) for name in NAMES if name != "claim_version"}, claim_version=len(statements)
+        )
+    return found, {line.key: line for line in lines}
+
+
+def day_after(day: date) -> date:
+    return day + timedelta(days=1)
