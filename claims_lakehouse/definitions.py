@@ -10,6 +10,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 from claims_lakehouse.contracts import FEEDS  # noqa: E402
+from claims_lakehouse.orchestration.adjudication import adjudicate_job, decisions  # noqa: E402
 from claims_lakehouse.orchestration.assets import deidentified, feed_assets, landing_folder, published  # noqa: E402
 from claims_lakehouse.orchestration.codes import icd10cm  # noqa: E402
 from claims_lakehouse.orchestration.jobs import (  # noqa: E402
@@ -28,10 +29,11 @@ defs = dg.Definitions(
         landing_folder,
         icd10cm,
         *(asset for feed in FEEDS for asset in feed_assets(feed)),
+        decisions,
         published,
         deidentified,
     ],
-    jobs=[*ingest_jobs, publish_job, catch_up, release_job, retract_job, reinstate_job],
+    jobs=[*ingest_jobs, publish_job, catch_up, adjudicate_job, release_job, retract_job, reinstate_job],
     sensors=[landing_sensor, publication_sensor, alert_sensor],
     resources={"lakehouse": Lakehouse()},
     # A step of its own process would cost ten times what the step does.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
 from claims_lakehouse.errors import ClaimsLakehouseError
@@ -30,6 +31,7 @@ def ingest_due(settings: Settings, *, decided_only: bool = False) -> bool:
 
     `decided_only` leaves files alone that have landed since: only what people decided is carried out.
     """
+    from claims_lakehouse.adjudication.stage import is_behind as are_decisions_behind
     from claims_lakehouse.history.stage import look
     from claims_lakehouse.serving.deidentify import is_behind as is_edition_behind
     from claims_lakehouse.serving.deidentify import read_areas
@@ -43,6 +45,7 @@ def ingest_due(settings: Settings, *, decided_only: bool = False) -> bool:
     failed = [str(file) for file in outlook.unplaceable]
     areas = read_areas(small_areas())
     is_behind = not is_published(settings, outlook.changes) or is_edition_behind(settings, areas=areas)
+    is_behind = is_behind or are_decisions_behind(settings, outlook.changes)
     if outlook.due or is_behind:
         failed += _process(settings, outlook.due)
     count = f"{outlook.standing:,} deliveries stand" if outlook.standing != 1 else "1 delivery stands"
@@ -80,7 +83,7 @@ def _process(settings: Settings, due: list[Pending]) -> list[str]:
                     )
                     told = f": {outcome.held}" if outcome.held else ""
                     progress.print(f"{mark} {plain(name)} ({one.reason}){plain(told)}", soft_wrap=True)
-            spinner.update("Publishing …")
+            spinner.update("Deciding claims and publishing …")
             error = run.publish()
     if error:
         raise ClaimsLakehouseError(f"Publication did not come to its end: {error}")
@@ -233,8 +236,16 @@ def reader(settings: Settings) -> Connection:
 
 
 def renew_publication(settings: Settings) -> None:
-    """Publish, so that readers see what was decided about issues."""
+    """Publish, so that readers see what was decided about issues and claims."""
     _process(settings, [])
+
+
+def settle_decisions(settings: Settings, days: list[date] | None = None, *, again: bool = False) -> None:
+    """Decide the claims that are due, of all received days or of some, or these once more, whole; then publish."""
+    with progress.status("Deciding claims …"), _runner(settings) as run:
+        error = run.adjudicate(days, again=again) or run.publish()
+    if error:
+        raise ClaimsLakehouseError(f"Decisions did not come to their end: {error}")
 
 
 def process_decided(settings: Settings, names: Iterable[tuple[str, str]]) -> None:

@@ -16,6 +16,8 @@ from claims_lakehouse_tests.builders import REPOSITORY
 PACKAGE = REPOSITORY / "claims_lakehouse"
 #: The way of the data: a stage imports those before it.
 STAGES = ("landing", "validation", "history", "serving")
+#: Stages beside these that came later, and the stages that each may import.
+SIBLINGS = {"adjudication": ("landing", "history")}
 #: What stands beside the stages, and what it may import in its turn.
 SHARED = {
     "contracts": {"errors"},
@@ -60,7 +62,7 @@ def named(module: Path) -> str:
 
 def test_the_rooms_are_those_that_these_tests_know() -> None:
     folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
-    assert {*STAGES, *SHARED, "orchestration", "desk"} <= folders
+    assert {*STAGES, *SIBLINGS, *SHARED, "orchestration", "desk"} <= folders
 
 
 @pytest.mark.parametrize("module", MODULES, ids=named)
@@ -77,9 +79,14 @@ def test_a_stage_imports_only_the_stages_before_it(module: Path) -> None:
     assert rooms_imported(module) <= {stage} | before | beside
 
 
+@pytest.mark.parametrize("module", [one for one in MODULES if room(one) in SIBLINGS], ids=named)
+def test_a_sibling_imports_only_the_stages_that_it_builds_on(module: Path) -> None:
+    assert rooms_imported(module) <= {room(module), *SIBLINGS[room(module)]} | GROUND
+
+
 @pytest.mark.parametrize("module", [one for one in MODULES if room(one) == "desk"], ids=named)
 def test_the_desk_stands_on_the_stages_and_only_its_page_knows_the_web(module: Path) -> None:
-    assert rooms_imported(module) <= {"desk", "codes", *STAGES} | GROUND
+    assert rooms_imported(module) <= {"desk", "codes", *SIBLINGS, *STAGES} | GROUND
     if module.parent.name != "web":
         web = ("fastapi", "starlette", "jinja2", "uvicorn", "claims_lakehouse.desk.web")
         assert [name for name in imported(module) if name.startswith(web)] == []

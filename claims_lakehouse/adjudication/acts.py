@@ -84,7 +84,10 @@ def seen_lines(con: duckdb.DuckDBPyConnection, claim_id: str) -> list[SeenLine]:
     ).fetchall()
     if not rows:
         raise UsageError(f"There is no decision about a claim '{claim_id}'.")
-    return [SeenLine(*row[:4], tuple(row[4]), *row[5:]) for row in rows]
+    return [
+        SeenLine(claim, line, decision, charge, tuple(causes), delivery, bound_to, acts)
+        for claim, line, decision, charge, causes, delivery, bound_to, acts in rows
+    ]
 
 
 def approve(

@@ -88,7 +88,7 @@ def check(case: Case, rule_set: RuleSet) -> list[str]:
             _fill(con, feed, case)
         for place, act in enumerate(case.acts):
             _act(con, case, act, place)
-        told = []
+        told: list[str] = []
         for on in sorted({one.get("on", date(9999, 1, 1)) for one in case.expect}):
             before = on + timedelta(days=1)
             con.execute(

@@ -27,6 +27,8 @@ SAID = (
     "coinsurance", "copay", "over_maximum", "rule_set", "line_sk", "line_delivery", "coverage_sk", "plan_sk",
     "year_plan_sk", "fee_sk", "authorization_sk", "exclusion_sk",
 )  # fmt: skip
+#: What it says of what stood before the day, and why that changed.
+BEFORE = ("decision_before", "paid_before", "patient_share_before", "because")
 _IDENTITY = ("patient_id", "claim_id", "line_number", "day")
 #: What of a line's charge is not paid; together with `paid` it is the charge.
 NOT_PAID = (
@@ -191,7 +193,7 @@ def _audit(con: duckdb.DuckDBPyConnection) -> None:
 
 def _write(con: duckdb.DuckDBPyConnection, now: datetime, run_id: str | None) -> list[tuple[date, int, int, int]]:
     """Make the rows of these days what they should be; those that are stay as they are."""
-    columns = ", ".join((*_IDENTITY, *SAID))
+    columns = ", ".join((*_IDENTITY, *SAID, *BEFORE))
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE standing_row AS
@@ -199,8 +201,8 @@ def _write(con: duckdb.DuckDBPyConnection, now: datetime, run_id: str | None) ->
         SEMI JOIN due_now USING (patient_id, day)
         """
     )
-    said = ", ".join(f"stood.{name}" for name in SAID)
-    new = ", ".join(f"changed.{name}" for name in SAID)
+    said = ", ".join(f"stood.{name}" for name in (*SAID, *BEFORE))
+    new = ", ".join(f"changed.{name}" for name in (*SAID, *BEFORE))
     matches = f"USING ({', '.join(_IDENTITY)})"
     con.execute(
         f"""
@@ -232,18 +234,10 @@ def _write(con: duckdb.DuckDBPyConnection, now: datetime, run_id: str | None) ->
     )
     counts = con.execute(
         f"""
-        SELECT day, count(*) FILTER (decision IS NOT NULL AND is_first),
-               count(*) FILTER (decision IS NOT NULL AND NOT is_first),
-               count(*) FILTER (decision IS NULL AND NOT is_first)
-        FROM (
-            SELECT changed.*, NOT EXISTS (
-                FROM internal.line_decision AS earlier
-                WHERE earlier.patient_id = changed.patient_id AND earlier.claim_id = changed.claim_id
-                  AND earlier.line_number = changed.line_number AND earlier.day < changed.day
-            ) AS is_first
-            FROM changed ANTI JOIN kept {matches}
-        )
-        GROUP BY day ORDER BY day
+        SELECT day, count(*) FILTER (decision IS NOT NULL AND decision_before IS NULL),
+               count(*) FILTER (decision IS NOT NULL AND decision_before IS NOT NULL),
+               count(*) FILTER (decision IS NULL AND decision_before IS NOT NULL)
+        FROM changed ANTI JOIN kept {matches} GROUP BY day ORDER BY day
         """
     ).fetchall()
     [(removed,)] = con.execute("SELECT (SELECT count(*) FROM standing_row) - (SELECT count(*) FROM kept)").fetchall()

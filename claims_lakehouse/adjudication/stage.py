@@ -11,6 +11,7 @@ import duckdb
 from claims_lakehouse.adjudication.acts import acts_look, take_up_acts
 from claims_lakehouse.adjudication.rule_sets import rule_sets_look, take_up_rule_sets
 from claims_lakehouse.adjudication.settle import Settled, due_days, make_due, settle, take_up_touched
+from claims_lakehouse.adjudication.summary import DaySummary, day_summary
 from claims_lakehouse.contracts import MEDICAL_CLAIMS
 from claims_lakehouse.errors import WarehouseUnsound
 from claims_lakehouse.files import write_json
@@ -71,7 +72,6 @@ def _adjudicate(
         at = now or datetime.now(UTC).replace(tzinfo=None)
         settled = settle(con, rule_sets, now=at, run_id=run_id, days=days, progress=progress)
         if not due_days(con):
-            looks["rule_sets"] = rule_sets_look(settings)
             write_json(settings.settled, looks | {"changes": read_changes(con)})
         return settled
 
@@ -98,10 +98,12 @@ def days_due(settings: Settings) -> list[date]:
         return due_days(con)
 
 
-def received_days(con: duckdb.DuckDBPyConnection) -> list[date]:
-    """Every received day on which a decision changed, or is due to be looked at."""
-    rows = con.execute("SELECT day FROM internal.line_decision UNION SELECT day FROM internal.due ORDER BY day").fetchall()
-    return [day for (day,) in rows]
+def summaries(settings: Settings, days: Collection[date]) -> list[DaySummary]:
+    """What the decisions of some received days come to, in their order."""
+    if not days:
+        return []
+    with sound_warehouse(settings) as con:
+        return [day_summary(con, day) for day in sorted(days)]
 
 
 def _has_claims(con: duckdb.DuckDBPyConnection) -> bool:

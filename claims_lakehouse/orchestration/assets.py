@@ -10,6 +10,7 @@ import dagster as dg
 from claims_lakehouse.contracts import FEEDS, Feed
 from claims_lakehouse.errors import AuditFailed
 from claims_lakehouse.orchestration import stages
+from claims_lakehouse.orchestration.adjudication import DECISIONS, settle
 from claims_lakehouse.orchestration.checks import history_checks, invariants_failed, validated_checks
 from claims_lakehouse.orchestration.codes import code_assets
 from claims_lakehouse.orchestration.metadata import (
@@ -20,16 +21,13 @@ from claims_lakehouse.orchestration.metadata import (
     validated_schema,
 )
 from claims_lakehouse.orchestration.partitions import deliveries
-from claims_lakehouse.orchestration.resources import Lakehouse
+from claims_lakehouse.orchestration.resources import OWNERS, WAREHOUSE_POOL, Lakehouse
 from claims_lakehouse.orchestration.stages import Report, issues_key, raw_key, told_safely, validated_key
 from claims_lakehouse.serving.deidentify import read_areas, renew
 from claims_lakehouse.serving.publish import publish
 from claims_lakehouse.settings import small_areas
 from claims_lakehouse.validation.verification import contract_version
 
-#: Whatever writes to the warehouse runs in this pool, one at a time.
-WAREHOUSE_POOL = "warehouse"
-OWNERS = ["team:data-engineering"]
 LANDING_FOLDER = dg.AssetKey("landing_folder")
 
 landing_folder = dg.AssetSpec(
@@ -135,7 +133,7 @@ def _history(feed: Feed) -> dg.AssetsDefinition:
 
 @dg.asset(
     group_name="serving",
-    deps=[feed.table for feed in FEEDS],
+    deps=[*(feed.table for feed in FEEDS), DECISIONS],
     kinds={"duckdb"},
     owners=OWNERS,
     tags={"stage": "serving"},
@@ -144,9 +142,10 @@ def _history(feed: Feed) -> dg.AssetsDefinition:
     description="The DuckDB file that readers open: tables, views and macros, replaced at once by what was audited.",
 )
 def published(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """Replace the published file by the warehouse as it is."""
+    """Settle decisions that are due, so that readers see none that is behind, and replace the published file."""
     settings = lakehouse.settings()
     with told_safely(context.retry_number):
+        settle(context, settings)
         publication = publish(settings)
     return dg.MaterializeResult(
         metadata={

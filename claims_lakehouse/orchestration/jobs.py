@@ -13,11 +13,11 @@ from claims_lakehouse.history.plan import Pending
 from claims_lakehouse.history.tick import Start
 from claims_lakehouse.landing.stage import Landing
 from claims_lakehouse.orchestration import stages
-from claims_lakehouse.orchestration.assets import WAREHOUSE_POOL, deidentified, published
+from claims_lakehouse.orchestration.assets import deidentified, published
 from claims_lakehouse.orchestration.checks import invariants_failed
 from claims_lakehouse.orchestration.event_log import kept_open
 from claims_lakehouse.orchestration.partitions import deliveries
-from claims_lakehouse.orchestration.resources import Lakehouse
+from claims_lakehouse.orchestration.resources import WAREHOUSE_POOL, Lakehouse
 from claims_lakehouse.orchestration.stages import Report, issues_key, raw_key, told_safely, validated_key
 from claims_lakehouse.settings import Settings
 

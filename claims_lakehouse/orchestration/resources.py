@@ -6,6 +6,10 @@ import dagster as dg
 
 from claims_lakehouse.settings import Settings
 
+#: Whatever writes to the warehouse runs in this pool, one at a time.
+WAREHOUSE_POOL = "warehouse"
+OWNERS = ["team:data-engineering"]
+
 
 class Lakehouse(dg.ConfigurableResource[None]):
     """Where the lakehouse lies; an empty field leaves it to `CLAIMS_LANDING` and `CLAIMS_HOME`."""

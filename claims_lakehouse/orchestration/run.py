@@ -2,8 +2,9 @@
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from typing import Any, NamedTuple
 
 import dagster as dg
@@ -12,6 +13,7 @@ from claims_lakehouse.contracts import feed_named
 from claims_lakehouse.definitions import defs
 from claims_lakehouse.history.plan import Pending
 from claims_lakehouse.landing.journal import Journal
+from claims_lakehouse.orchestration.adjudication import adjudicate_config
 from claims_lakehouse.orchestration.dead_runs import PROCESS_TAG, end_dead_runs, this_process
 from claims_lakehouse.orchestration.event_log import kept_open
 from claims_lakehouse.orchestration.instance import lakehouse_instance
@@ -46,8 +48,12 @@ class Runner:
         error = self._run("catch_up", run_config=catch_up_config(due) | _QUIET)
         return [self._outcome(one, error) for one in due]
 
+    def adjudicate(self, days: Collection[date] | None, *, again: bool) -> str | None:
+        """Decide what is due, or some received days once more; why that failed, if it did."""
+        return self._run("adjudicate", run_config=adjudicate_config(days, again=again) | _QUIET)
+
     def publish(self) -> str | None:
-        """Publish what the warehouse holds; why that failed, if it did."""
+        """Decide what is due, and publish what the warehouse holds; why that failed, if it did."""
         return self._run("publish")
 
     def _run(self, job: str, **options: Any) -> str | None:

@@ -71,6 +71,7 @@ CREATE TABLE IF NOT EXISTS internal.line_decision (
     denied DECIMAL(12, 2), pending DECIMAL(12, 2), unauthorized DECIMAL(12, 2), over_limit DECIMAL(12, 2),
     above_fee DECIMAL(12, 2), deductible DECIMAL(12, 2), coinsurance DECIMAL(12, 2), copay DECIMAL(12, 2),
     over_maximum DECIMAL(12, 2),
+    decision_before VARCHAR, paid_before DECIMAL(12, 2), patient_share_before DECIMAL(12, 2), because VARCHAR NOT NULL,
     rule_set VARCHAR, line_sk BIGINT, line_delivery VARCHAR, coverage_sk BIGINT, plan_sk BIGINT, year_plan_sk BIGINT,
     fee_sk BIGINT, authorization_sk BIGINT, exclusion_sk BIGINT, decided_at TIMESTAMP NOT NULL, run_id VARCHAR
 );

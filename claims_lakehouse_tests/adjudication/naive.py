@@ -48,6 +48,8 @@ class World:
 
     rows: Mapping[str, Sequence[Row]]
     acts: Sequence[Act] = ()
+    #: What was found before: what is known of a feed at a moment is asked for again and again.
+    found: dict[tuple[str, date], list[Row]] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,9 @@ def versions(rows: Iterable[Row], feed: str, before: date) -> dict[tuple[Any, ..
 
 
 def known(world: World, feed: str, before: date) -> list[Row]:
-    return [rows[-1] for rows in versions(world.rows.get(feed, ()), feed, before).values()]
+    if (feed, before) not in world.found:
+        world.found[feed, before] = [rows[-1] for rows in versions(world.rows.get(feed, ()), feed, before).values()]
+    return world.found[feed, before]
 
 
 def name_of(key: Key) -> str:

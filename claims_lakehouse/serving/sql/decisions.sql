@@ -2,30 +2,12 @@
 -- before, and why it changed. No decision: the line was taken back, or is the patient's no more.
 CREATE OR REPLACE VIEW decision_history AS
 SELECT claim_id, line_number, claim_version, day AS decided_on, decision, charge, allowed, paid, patient_share, rule,
-       evidence, pending_for, taken_back_by, past.decision AS decision_before, past.paid AS paid_before,
-       past.patient_share AS patient_share_before,
-       CASE WHEN taken_back_by IS NOT NULL THEN 'the claim was replaced or voided'
-            WHEN decision IS NULL THEN 'the line is the patient''s no more' WHEN past.day IS NULL THEN 'first decision'
-            WHEN past.decision IS NULL THEN 'the line stands again'
-            WHEN act_id IS DISTINCT FROM past.act_id THEN 'a person''s word'
-            WHEN line_sk IS DISTINCT FROM past.line_sk THEN 'the line changed'
-            WHEN coverage_sk IS DISTINCT FROM past.coverage_sk THEN 'the coverage changed'
-            WHEN (plan_sk, year_plan_sk) IS DISTINCT FROM (past.plan_sk, past.year_plan_sk) THEN 'the plan changed'
-            WHEN fee_sk IS DISTINCT FROM past.fee_sk THEN 'the fee changed'
-            WHEN authorization_sk IS DISTINCT FROM past.authorization_sk THEN 'the authorization changed'
-            WHEN exclusion_sk IS DISTINCT FROM past.exclusion_sk THEN 'a limit of the plan changed'
-            WHEN rule_set IS DISTINCT FROM past.rule_set THEN 'the rules changed'
-            WHEN claim_version IS DISTINCT FROM past.claim_version THEN 'another line of the claim changed'
-            ELSE 'other lines of the patient, or procedure edits and codes, changed' END AS because,
+       evidence, pending_for, taken_back_by, decision_before, paid_before, patient_share_before, because,
        rule_set, line_delivery AS delivery,
        {'coverage': coverage_sk, 'plan': plan_sk, 'plan_of_year': year_plan_sk, 'fee': fee_sk,
         'authorization': authorization_sk, 'exclusion': exclusion_sk} AS reference_versions,
        act_id, decided_at, run_id, is_current, patient_id
-FROM (
-    SELECT *, lag(stored) OVER (PARTITION BY patient_id, claim_id, line_number ORDER BY day) AS past
-    FROM internal.line_decision AS stored
-)
-WHERE decision IS NOT NULL OR past.decision IS NOT NULL OR taken_back_by IS NOT NULL;
+FROM internal.line_decision;
 
 -- One row is what is decided of one line of a claim, as it stands: charge = paid + its adjustments. Lines of claims that
 -- were replaced or voided are not there, nor are voids.
