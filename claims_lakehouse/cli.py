@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from claims_lakehouse.decision_commands import adjudicate, explain
+from claims_lakehouse.decision_report import print_last_decisions, some_claim
 from claims_lakehouse.errors import ClaimsLakehouseError, UsageError
 from claims_lakehouse.ingestion import (
     carry_out,
@@ -33,6 +36,8 @@ from claims_lakehouse.options import (
     one_of,
 )
 from claims_lakehouse.report import COUNTS, out, plain, print_rows, progress, short
+from claims_lakehouse.review_commands import review_app
+from claims_lakehouse.rule_commands import rules_app
 from claims_lakehouse.settings import Settings, has_home, has_landing, small_areas
 
 app = typer.Typer(
@@ -45,6 +50,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(issues_app)
+app.add_typer(review_app)
+app.add_typer(rules_app)
 
 
 @app.command()
@@ -88,6 +95,7 @@ def demo(
     progress.print(f"Wrote {len(written)} files to {settings.landing}")
     ok = ingest_due(settings)
     show_issue_summary(settings)
+    print_last_decisions(settings)
     options = "" if has_home() else f" --home {short(settings.home)}"
     landing_option = "" if has_landing() else f" --landing {short(settings.landing)}"
     console = out()
@@ -95,6 +103,9 @@ def demo(
     console.print(f"  claims ui{landing_option}{options}", soft_wrap=True)
     console.print(f"  claims desk{landing_option}{options}", soft_wrap=True)
     console.print(f"  claims issues{options}", soft_wrap=True)
+    if claim := some_claim(settings):
+        console.print(f"  claims explain {plain(shlex.quote(claim))}{options}", soft_wrap=True)
+        console.print(f"  claims review{options}", soft_wrap=True)
     console.print(
         f'  claims query{options} "SELECT visit_type, count(*), sum(amount_due) FROM claim_detail GROUP BY ALL"',
         soft_wrap=True,
@@ -393,6 +404,10 @@ def desk(
     settings = Settings.from_environment(landing, home)
     told = f"Verification desk at http://{host}:{port} on {short(settings.home)}; Ctrl-C ends it."
     serve(settings, host, port, lambda: progress.print(told, soft_wrap=True))
+
+
+app.command()(adjudicate)
+app.command()(explain)
 
 
 def _act(name: str, settings: Settings, feed: str, delivery: str, because: str) -> None:

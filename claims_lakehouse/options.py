@@ -24,6 +24,11 @@ FeedArgument = Annotated[str, typer.Argument(help="The feed: patients, providers
 DeliveryArgument = Annotated[str, typer.Argument(help="The delivery's key: priming, 2024-02-01 …")]
 BecauseOption = Annotated[str, typer.Option("--because", help="Why. It goes on record with your name and the time.")]
 
+# Which claims, lines and days are meant.
+ClaimArgument = Annotated[str, typer.Argument(metavar="CLAIM", help="The claim's id, as the tables have it: MC100046.")]
+LineArgument = Annotated[int, typer.Argument(metavar="LINE", min=1, help="The number of the claim's line.")]
+DAY = ("%Y-%m-%d",)
+
 # Which issues are meant.
 FeedFilter = Annotated[str | None, typer.Option("--feed", help="Only this feed.")]
 DeliveryFilter = Annotated[str | None, typer.Option("--delivery", help="Only this delivery.")]

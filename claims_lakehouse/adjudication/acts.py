@@ -90,9 +90,7 @@ def seen_lines(con: duckdb.DuckDBPyConnection, claim_id: str) -> list[SeenLine]:
     ]
 
 
-def approve(
-    settings: Settings, seen: SeenLine, *, because: str, who: str, allowed: Decimal | None = None
-) -> None:
+def approve(settings: Settings, seen: SeenLine, *, because: str, who: str, allowed: Decimal | None = None) -> None:
     """Let a line that waits be paid as the plan has it; `allowed`, where given, in place of the fee schedule's amount.
 
     UsageError where it does not wait, or has no price and none is given; Overtaken where somebody said something since.
@@ -120,8 +118,8 @@ def deny(
 
 
 def appeal(settings: Settings, seen: SeenLine, *, because: str, who: str) -> None:
-    """Open a line again that was denied: it waits for a person. UsageError where it was not denied."""
-    _say(settings, seen, "appealed", ("denied",), because, who)
+    """Open a line again that was denied, whole or in part: it waits for a person. UsageError where it was not."""
+    _say(settings, seen, "appealed", ("denied", "partial"), because, who)
 
 
 def acts_look(settings: Settings) -> str:
@@ -139,7 +137,9 @@ def take_up_acts(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     known = {act_id for (act_id,) in con.execute("SELECT act_id FROM internal.claim_act").fetchall()}
     if known == {one.act_id for one in said}:
         return
-    con.execute("CREATE OR REPLACE TEMP TABLE acts_before AS SELECT act_id, claim_id, line_number, day FROM internal.claim_act")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE acts_before AS SELECT act_id, claim_id, line_number, day FROM internal.claim_act"
+    )
     con.execute("DELETE FROM internal.claim_act")
     insert_rows(
         con,

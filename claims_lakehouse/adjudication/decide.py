@@ -14,7 +14,7 @@ from importlib.resources import files
 
 import duckdb
 
-from claims_lakehouse.adjudication.rule_set import APPEALED, REVIEWED, Rule, RuleSet
+from claims_lakehouse.adjudication.rule_set import ADJUSTMENTS, APPEALED, REVIEWED, Rule, RuleSet
 from claims_lakehouse.contracts import MEDICAL_CLAIMS
 from claims_lakehouse.history import duplicates
 from claims_lakehouse.history.finding_sql import key_text
@@ -41,11 +41,44 @@ def decide(con: duckdb.DuckDBPyConnection, rule_sets: Sequence[RuleSet]) -> None
         )
     )
     con.execute(statement("line_fact"))
+    _ask_beside(con, rule_sets, is_first=True)
+    if con.execute("SELECT 1 FROM line_fact WHERE act IS NOT NULL LIMIT 1").fetchall():
+        _let_lapse(con, rule_sets)
+        _ask_beside(con, rule_sets, is_first=False)
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE verdict AS
+        SELECT line_id, denied_by, pending_for, {_evidence(rule_sets)} AS evidence,
+               CASE WHEN denied_by = '{REVIEWED}' OR act = 'appealed' THEN act_settles
+                    WHEN denied_by IS NOT NULL THEN [denied_by || ' ' || coalesce(evidence, '')]
+                    WHEN pending_for IS NOT NULL THEN {_causes(rule_sets)} END AS causes
+        FROM (
+            SELECT every_fact.*,
+                   CASE WHEN act = 'denied' THEN '{REVIEWED}' WHEN act = 'appealed' THEN NULL
+                        ELSE {_first(rule_sets, "deny")} END AS denied_by,
+                   CASE WHEN act = 'appealed' THEN ['{APPEALED}'] ELSE {_all(rule_sets, "pend")} END AS pending_for
+            FROM every_fact
+        )
+        """
+    )
+    con.execute(
+        statement("payable").format(
+            annual_maximum_is_settled=_is_settled("'annual_maximum '"),
+            authorized_units_are_settled=_is_settled("'unauthorized_units ' || coalesce(authorized_by, '')"),
+        )
+    )
+    _limit_units(con)
+    con.execute(statement("outcome").format(patient_share=_patient_share(rule_sets)))
+
+
+def _ask_beside(con: duckdb.DuckDBPyConnection, rule_sets: Sequence[RuleSet], *, is_first: bool) -> None:
+    """Find the facts about each line beside the others. At first what people denied counts: it may have lapsed."""
+    by_a_person = "false" if is_first else "act = 'denied'"
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE denied_alone AS
         SELECT line_id FROM line_fact
-        WHERE act = 'denied' OR ({_first(rule_sets, "deny", alone=True)}) IS NOT NULL
+        WHERE {by_a_person} OR ({_first(rule_sets, "deny", alone=True)}) IS NOT NULL
         """
     )
     con.execute(
@@ -62,22 +95,62 @@ def decide(con: duckdb.DuckDBPyConnection, rule_sets: Sequence[RuleSet]) -> None
             separate_modifiers=literals(sorted({code for one in rule_sets for code in one.separate_modifiers})),
         )
     )
+
+
+def _let_lapse(con: duckdb.DuckDBPyConnection, rule_sets: Sequence[RuleSet]) -> None:
+    """Forget the words of people about causes that speak no more; those about amounts speak as long as the line does."""
+    limits = literals(ADJUSTMENTS)
+    holds = (
+        "(len({0}) = 0 OR list_has_any({0}, spoken)"
+        f" OR len(list_filter({{0}}, lambda cause: split_part(cause, ' ', 1) IN ({limits}))) > 0)"
+    )
     con.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE verdict AS
-        SELECT line_id, denied_by, pending_for, {_evidence(rule_sets)} AS evidence,
-               CASE WHEN denied_by IS NOT NULL THEN [denied_by || ' ' || coalesce(evidence, '')]
-                    WHEN pending_for IS NOT NULL THEN {_causes(rule_sets)} END AS causes
-        FROM (
-            SELECT every_fact.*,
-                   CASE WHEN act = 'denied' THEN '{REVIEWED}' WHEN act = 'appealed' THEN NULL
-                        ELSE {_first(rule_sets, "deny")} END AS denied_by,
-                   CASE WHEN act = 'appealed' THEN ['{APPEALED}'] ELSE {_all(rule_sets, "pend")} END AS pending_for
-            FROM every_fact
-        )
+        CREATE OR REPLACE TEMP TABLE lapsed AS
+        SELECT line_id, {holds.format("act_settles")} AS act_holds,
+               coalesce({holds.format("allowed_settles")}, false) AS price_holds
+        FROM (SELECT line_id, act_settles, allowed_settles, {_spoken(rule_sets)} AS spoken
+              FROM every_fact WHERE act IS NOT NULL)
         """
     )
-    con.execute(statement("outcome").format(patient_share=_patient_share(rule_sets)))
+    con.execute(
+        """
+        UPDATE line_fact SET act = CASE WHEN act_holds THEN act END,
+               act_allowed = CASE WHEN price_holds THEN act_allowed END
+        FROM lapsed WHERE lapsed.line_id = line_fact.line_id
+        """
+    )
+
+
+def _limit_units(con: duckdb.DuckDBPyConnection) -> None:
+    """Apply limits of units a day, the strictest that a line has first; each runs over all lines under it."""
+    con.execute(statement("units_limit"))
+    [(levels,)] = con.execute("SELECT coalesce(max(level), 0) FROM units_limited").fetchall()
+    for level in range(1, levels + 1):
+        con.execute(
+            f"""
+            UPDATE units_left SET units = within.granted,
+                   exclusion_id = CASE WHEN within.granted < units THEN within.exclusion_id ELSE units_left.exclusion_id END,
+                   exclusion_sk = CASE WHEN within.granted < units THEN within.exclusion_sk ELSE units_left.exclusion_sk END
+            FROM (
+                SELECT line_id, min(granted) AS granted, min_by(exclusion_id, (granted, exclusion_id)) AS exclusion_id,
+                       min_by(exclusion_sk, (granted, exclusion_id)) AS exclusion_sk
+                FROM (
+                    SELECT line_id, exclusion_id, exclusion_sk, CAST(
+                        least(sum(units) OVER in_a_day, most_units_a_day)
+                        - least(sum(units) OVER in_a_day - units, most_units_a_day) AS DECIMAL(9, 3)) AS granted
+                    FROM (SELECT limited.*, units_left.units FROM units_limited AS limited JOIN units_left USING (line_id)
+                          WHERE level = {level})
+                    WINDOW in_a_day AS (
+                        PARTITION BY known_before, patient_id, exclusion_id, service_day
+                        ORDER BY received_date, claim_id, line_number ROWS UNBOUNDED PRECEDING
+                    )
+                )
+                GROUP BY line_id
+            ) AS within
+            WHERE within.line_id = units_left.line_id
+            """
+        )
 
 
 def statement(name: str) -> str:
@@ -89,6 +162,11 @@ def line_hash(table: str) -> str:
     """SQL for what a line says: what a person's word binds to."""
     columns = ", ".join(f"coalesce(CAST({table}.{name} AS VARCHAR), '')" for name in MEDICAL_CLAIMS.content)
     return f"md5(concat_ws(chr(31), {columns}))"
+
+
+def _is_settled(cause: str) -> str:
+    """SQL for whether a person settled a cause."""
+    return f"coalesce(list_contains(overridden, {cause}), false)"
 
 
 def _rule_set_of(rule_sets: Sequence[RuleSet]) -> str:
@@ -103,8 +181,22 @@ def _rule_set_of(rule_sets: Sequence[RuleSet]) -> str:
 
 def _fires(rule: Rule) -> str:
     """SQL for whether a rule speaks about a line: its condition holds, and no person has settled it."""
-    settled = literal(f"{rule.name} ") if rule.evidence is None else f"'{rule.name} ' || coalesce({_text(rule)}, '')"
-    return f"({rule.when}\n) AND (overridden IS NULL OR NOT list_contains(overridden, {settled}))"
+    return f"({rule.when}\n) AND (overridden IS NULL OR NOT list_contains(overridden, {_cause(rule)}))"
+
+
+def _cause(rule: Rule) -> str:
+    """SQL for a rule and what it rests on: what a person's word settles."""
+    return literal(f"{rule.name} ") if rule.evidence is None else f"'{rule.name} ' || coalesce({_text(rule)}, '')"
+
+
+def _spoken(rule_sets: Sequence[RuleSet]) -> str:
+    """SQL for all causes that speak about a line, whether a person has settled them or not."""
+
+    def of(rules: Sequence[Rule]) -> str:
+        causes = ", ".join(f"CASE WHEN ({one.when}\n) THEN {_cause(one)} END" for one in rules)
+        return f"list_filter([{causes}], lambda cause: cause IS NOT NULL)" if rules else "CAST([] AS VARCHAR[])"
+
+    return _by_set(rule_sets, (of(one.rules) for one in rule_sets))
 
 
 def _text(rule: Rule) -> str:
@@ -125,7 +217,9 @@ def _first(rule_sets: Sequence[RuleSet], outcome: str, *, alone: bool = False) -
 
     def of(rules: Sequence[Rule]) -> str:
         asked = [one for one in rules if one.outcome == outcome and not (alone and one.is_beside)]
-        return "CASE " + " ".join(f"WHEN {_fires(one)} THEN '{one.name}'" for one in asked) + " END" if asked else "NULL"
+        return (
+            "CASE " + " ".join(f"WHEN {_fires(one)} THEN '{one.name}'" for one in asked) + " END" if asked else "NULL"
+        )
 
     return _by_set(rule_sets, (of(in_order(one.rules)) for one in rule_sets))
 
@@ -152,9 +246,13 @@ def in_order(rules: Sequence[Rule]) -> list[Rule]:
 def _evidence(rule_sets: Sequence[RuleSet]) -> str:
     """SQL for what the deciding rule, or the first that has the line wait, rests on."""
     cases = {(rule.name, rule.evidence): _text(rule) for one in rule_sets for rule in one.rules if rule.evidence}
-    return "CASE coalesce(denied_by, pending_for[1]) " + " ".join(
-        f"WHEN '{name}' THEN {text}" for (name, _), text in cases.items()
-    ) + " END" if cases else "CAST(NULL AS VARCHAR)"
+    return (
+        "CASE coalesce(denied_by, pending_for[1]) "
+        + " ".join(f"WHEN '{name}' THEN {text}" for (name, _), text in cases.items())
+        + " END"
+        if cases
+        else "CAST(NULL AS VARCHAR)"
+    )
 
 
 def _causes(rule_sets: Sequence[RuleSet]) -> str:

@@ -132,7 +132,9 @@ def explain(
     Raises:
         UsageError: Nothing is known of such a claim, or nothing was on that day.
     """
-    known_before = datetime(9999, 1, 1) if day is None else datetime.combine(day + timedelta(days=1), datetime.min.time())  # noqa: DTZ001
+    known_before = (
+        datetime(9999, 1, 1) if day is None else datetime.combine(day + timedelta(days=1), datetime.min.time())
+    )  # noqa: DTZ001
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE standpoint AS SELECT DISTINCT patient_id, $before::TIMESTAMP AS known_before"
         f" FROM {MEDICAL_CLAIMS.table} WHERE claim_id = $claim AND valid_from < $before",
@@ -198,9 +200,7 @@ def _asked(
     return found
 
 
-def _steps(
-    con: duckdb.DuckDBPyConnection, one: dict[str, Any], deciding: Rule | None, rule_set: RuleSet
-) -> list[Step]:
+def _steps(con: duckdb.DuckDBPyConnection, one: dict[str, Any], deciding: Rule | None, rule_set: RuleSet) -> list[Step]:
     """From the charge to what is paid, step by step."""
     named = rule_set.adjustments
     if one["decision"] == "denied" and one["denied"]:
@@ -236,7 +236,8 @@ def _versions(con: duckdb.DuckDBPyConnection, one: dict[str, Any]) -> list[Versi
     for column, (of, table, surrogate, key) in _VERSIONS.items():
         if one.get(column) is not None:
             rows = con.execute(
-                f"SELECT {key}, delivery, row_number, valid_from FROM {table} WHERE {surrogate} = $sk", {"sk": one[column]}
+                f"SELECT {key}, delivery, row_number, valid_from FROM {table} WHERE {surrogate} = $sk",
+                {"sk": one[column]},
             ).fetchall()
             found += [Version(of, *row) for row in rows]
     return found

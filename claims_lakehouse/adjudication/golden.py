@@ -26,7 +26,20 @@ from claims_lakehouse.warehouse.schema import create_schema
 
 #: What a row is received on that names no day: before all others.
 _PRIMING = date(1900, 1, 1)
-_EXPECTED = {"line", "decision", "paid", "allowed", "patient_share", "adjustments", "rule", "pending_for", "version", "on"}
+#: What is known in the end.
+_EVER = date(9999, 1, 1)
+_EXPECTED = {
+    "line",
+    "decision",
+    "paid",
+    "allowed",
+    "patient_share",
+    "adjustments",
+    "rule",
+    "pending_for",
+    "version",
+    "on",
+}
 _FEEDS = [feed for feed in FEEDS if feed.decides]
 
 
@@ -50,9 +63,7 @@ def standard_cases() -> list[Case]:
 
 def read_cases(folder: Path) -> list[Case]:
     """The golden claims of a folder's files; UsageError where there are none, or one cannot be understood."""
-    cases = [
-        case for file in sorted(folder.glob("*.toml")) for case in parse_cases(file.read_text("utf-8"), file.name)
-    ]
+    cases = [case for file in sorted(folder.glob("*.toml")) for case in parse_cases(file.read_text("utf-8"), file.name)]
     if not cases:
         raise UsageError(f"{folder}: found no golden claims; expected files of cases, *.toml.")
     return cases
@@ -88,18 +99,18 @@ def check(case: Case, rule_set: RuleSet) -> list[str]:
             _fill(con, feed, case)
         for place, act in enumerate(case.acts):
             _act(con, case, act, place)
+        asked = sorted({one.get("on", _EVER) for one in case.expect})
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE standpoint AS SELECT DISTINCT patient_id, unnest($asked::TIMESTAMP[]) AS"
+            " known_before FROM fact_medical_claim",
+            {"asked": [on + timedelta(days=1) for on in asked]},
+        )
+        decide(con, [rule_set])
+        found = {(one["on"], one["line"]): one for one in _found(con, rule_set)}
         told: list[str] = []
-        for on in sorted({one.get("on", date(9999, 1, 1)) for one in case.expect}):
-            before = on + timedelta(days=1)
-            con.execute(
-                "CREATE OR REPLACE TEMP TABLE standpoint AS"
-                " SELECT DISTINCT patient_id, $before::TIMESTAMP AS known_before FROM fact_medical_claim",
-                {"before": before},
-            )
-            decide(con, [rule_set])
-            found = {one["line"]: one for one in _found(con, rule_set)}
-            for expected in (one for one in case.expect if one.get("on", date(9999, 1, 1)) == on):
-                told += _differences(expected, found.get(expected["line"]), on)
+        for expected in case.expect:
+            on = expected.get("on", _EVER)
+            told += _differences(expected, found.get((on, expected["line"])), on)
         return told
 
 
@@ -172,6 +183,8 @@ def _found(con: duckdb.DuckDBPyConnection, rule_set: RuleSet) -> Iterator[dict[s
     names = [column[0] for column in cursor.description or []]
     for row in cursor.fetchall():
         one = dict(zip(names, row, strict=True))
+        if one["decision"] is None:
+            continue
         adjustments = []
         if one["denied"]:
             rule = rule_set.rule(one["rule"])
@@ -184,7 +197,8 @@ def _found(con: duckdb.DuckDBPyConnection, rule_set: RuleSet) -> Iterator[dict[s
             if one[column]:
                 adjustments.append(_told(codes.group, codes.carc, codes.rarc, one[column]))
         yield {
-            "line": f"{one['claim_id']}|{one['line_number']}", "decision": one["decision"], "paid": one["paid"],
+            "line": f"{one['claim_id']}|{one['line_number']}", "on": one["known_before"].date() - timedelta(days=1),
+            "decision": one["decision"], "paid": one["paid"],
             "allowed": one["allowed"], "patient_share": one["patient_share"], "adjustments": sorted(adjustments),
             "rule": one["rule"], "pending_for": one["pending_for"], "version": one["claim_version"],
         }  # fmt: skip
@@ -197,7 +211,7 @@ def _told(group: str, carc: str, rarc: str | None, amount: Decimal) -> str:
 
 def _differences(expected: Mapping[str, Any], found: Mapping[str, Any] | None, on: date) -> Iterator[str]:
     """How a line came out differently from what is expected; a line that is not to be decided has decision "none"."""
-    line = expected["line"] + ("" if on.year == 9999 else f" on {on}")
+    line = expected["line"] + ("" if on == _EVER else f" on {on}")
     if found is None:
         if expected.get("decision") != "none":
             yield f"{line}: found no decision; expected one."

@@ -35,7 +35,21 @@ GROUPS = ("CO", "PR", "OA", "PI")
 NEED_REMARK = ("16", "96", "A1")
 #: A line that a person denied has the codes that they gave; one that they opened again waits for their word.
 REVIEWED, APPEALED = "reviewed", "appealed"
-_FUNCTIONS = {"+", "-", "*", "/", "%", "abs", "coalesce", "least", "greatest", "starts_with", "left", "year", "date_diff"}
+_FUNCTIONS = {
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "abs",
+    "coalesce",
+    "least",
+    "greatest",
+    "starts_with",
+    "left",
+    "year",
+    "date_diff",
+}
 _KINDS = {"CONSTANT", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "OPERATOR", "FUNCTION", "CASE", "BETWEEN", "CAST"}
 _ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -215,7 +229,9 @@ class _Reader:
     def reads(self, when: str, where: str) -> list[str]:
         """The facts that a condition reads; it has to be one expression over facts that is true or false."""
         with duckdb.connect() as con:
-            [(tree,)] = con.execute("SELECT json_serialize_sql($sql)", {"sql": f"SELECT {when} AS condition"}).fetchall()
+            [(tree,)] = con.execute(
+                "SELECT json_serialize_sql($sql)", {"sql": f"SELECT {when} AS condition"}
+            ).fetchall()
             parsed = json.loads(tree)
             if parsed.get("error"):
                 raise self.wrong(f"{where} when", parsed.get("error_message", "no SQL"), "a condition in SQL")

@@ -118,7 +118,10 @@ def take_up_rule_sets(con: duckdb.DuckDBPyConnection, settings: Settings) -> lis
         write_rules(con, [one.rule_set for one in now])
         if known:
             since = min(first for _, first in before ^ after)
-            con.execute("INSERT INTO internal.touched BY NAME SELECT 'rule sets' AS feed, $since::DATE AS since", {"since": since})
+            con.execute(
+                "INSERT INTO internal.touched BY NAME SELECT 'rule sets' AS feed, $since::DATE AS since",
+                {"since": since},
+            )
     return [one.rule_set for one in now]
 
 

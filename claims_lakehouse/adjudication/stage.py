@@ -88,6 +88,12 @@ def is_behind(settings: Settings, changes: str) -> bool:
         return settings.home.joinpath("raw", MEDICAL_CLAIMS.name).is_dir()
 
 
+def claims_look(settings: Settings) -> str:
+    """What changes when people say something to a claim, or adopt a rule set; empty where they never did."""
+    said = acts_look(settings) if settings.claim_acts("").parent.is_dir() else ""
+    return "/".join(look for look in (said, rule_sets_look(settings)) if look)
+
+
 def days_due(settings: Settings) -> list[date]:
     """The received days on which something is due, in order."""
     with sound_warehouse(settings) as con, transaction(con):

@@ -104,7 +104,9 @@ def adjudicate_config(days: Collection[date] | None, *, again: bool) -> dict[str
 
 
 def _metadata(summary: DaySummary) -> dict[str, Any]:
-    rows = [(one.decision, one.rule, f"{one.lines:,}", f"{one.charge:,}", f"{one.paid:,}") for one in summary.by_decision]
+    rows = [
+        (one.decision, one.rule, f"{one.lines:,}", f"{one.charge:,}", f"{one.paid:,}") for one in summary.by_decision
+    ]
     return {
         "dagster/row_count": sum(one.lines for one in summary.by_decision),
         "decided": summary.decided,

@@ -11,12 +11,14 @@ from typing import Any
 
 import dagster as dg
 
+from claims_lakehouse.adjudication.stage import claims_look
 from claims_lakehouse.contracts import FEEDS, feed_named
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.history.plan import DeliveryName
 from claims_lakehouse.history.tick import Start, decide, observe
 from claims_lakehouse.landing.decisions import NONE_DECIDED, decisions_look
 from claims_lakehouse.landing.journal import JournalReader
+from claims_lakehouse.orchestration.adjudication import DECISIONS
 from claims_lakehouse.orchestration.assets import LANDING_FOLDER
 from claims_lakehouse.orchestration.dead_runs import end_dead_runs
 from claims_lakehouse.orchestration.jobs import (
@@ -31,7 +33,7 @@ from claims_lakehouse.orchestration.jobs import (
 from claims_lakehouse.orchestration.partitions import deliveries
 from claims_lakehouse.orchestration.resources import Lakehouse
 from claims_lakehouse.orchestration.stages import issues_key
-from claims_lakehouse.settings import alert_webhook, catch_up_from
+from claims_lakehouse.settings import Settings, alert_webhook, catch_up_from
 
 _ACTIVE = [
     dg.DagsterRunStatus.QUEUED,
@@ -97,7 +99,7 @@ def publication_sensor(context: dg.SensorEvaluationContext, lakehouse: Lakehouse
     remembered: dict[str, Any] = json.loads(context.cursor or "{}")
     newest, stopped = _newest(context.instance), _stopped(context.instance)
     settings = lakehouse.settings()
-    decided = decisions_look(settings)
+    decided = _decided(settings)
     failed = _failed_publication(context.instance)
     is_missing = newest > 0 and not settings.published.exists()
     is_same = newest <= remembered.get("published", 0) and (stopped, decided) == (
@@ -142,11 +144,26 @@ def alert_sensor(context: dg.RunFailureSensorContext) -> None:
             pass
 
 
+def _decided(settings: Settings) -> str:
+    """What changes when people decide about issues or claims, or adopt a rule set."""
+    looks = (decisions_look(settings), claims_look(settings))
+    return looks[0] if not looks[1] else ".".join(looks)
+
+
 def _newest(instance: dg.DagsterInstance) -> int:
-    """The newest materialization after which the ledger may say something new: of history, or held at its checks."""
+    """The newest materialization after which readers may see something new: of history, held at its checks, decided.
+
+    What a publication decided itself, readers see by that.
+    """
     keys = [dg.AssetKey(name) for feed in FEEDS for name in (feed.table, issues_key(feed))]
     records = instance.get_asset_records(keys)
-    return max((record.asset_entry.last_materialization_storage_id or 0 for record in records), default=0)
+    newest = max((record.asset_entry.last_materialization_storage_id or 0 for record in records), default=0)
+    for record in instance.get_asset_records([DECISIONS]):
+        last = record.asset_entry.last_materialization_record
+        run = instance.get_run_by_id(last.run_id) if last else None
+        if last and not (run and run.job_name == publish_job.name):
+            newest = max(newest, last.storage_id)
+    return newest
 
 
 def _stopped(instance: dg.DagsterInstance) -> str:

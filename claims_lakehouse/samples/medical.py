@@ -6,9 +6,8 @@ clean lines hold no duplicates; claims that replace or void another repeat it, a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
-from random import Random
-from typing import NamedTuple
 
 import polars as pl
 
@@ -35,6 +34,8 @@ _FIRST_RECEIVED = date(2016, 3, 1)
 _FILED_WITHIN, _REPLACED_WITHIN = 30, 29
 #: In which of so many updates a patient's claim is replaced; the first so many of a patient's may be.
 _REPLACED_EVERY, _REPLACED = 100, 10
+#: Of so many claims of the days after the last update, one replaces a claim of that update.
+_REPLACED_DAILY = 10
 #: Spreads the numbers of providers over the hundred million NPIs that begin with 1.
 _SPREADING, _NPIS = 76_543_217, 100_000_000
 
@@ -51,7 +52,10 @@ def medical_claims(said: Statement) -> Steps:
     return [
         {"_line": gather_numbers(_PLACE_OF_LINE, place)},
         *_claims(said, block * CLAIMS_A_BLOCK + gather_numbers(_CLAIM_OF_LINE, place)),
-        {"_procedure": _procedure(said, line), "_diagnoses": said.draw("diagnoses", len(_DIAGNOSES), of=_TOLD)},
+        {
+            "_procedure": _procedure(said, line),
+            "_diagnoses": said.draw("diagnoses", len(pools.DIAGNOSIS_LISTS), of=_TOLD),
+        },
         {"_units": _units(said)},
         {
             "claim_id": ids(said, _CLAIM),
@@ -62,7 +66,7 @@ def medical_claims(said: Statement) -> Steps:
             "billing_npi": _npi(said.size, _PROVIDER // 4 + _providers(said.size)),
             "procedure_code": gather(_CODES, procedure),
             "modifiers": pl.when(said.draw("is modified", 5) == 0).then(said.pick("modifiers", pools.MODIFIERS)),
-            "diagnosis_codes": gather([one.text for one in _DIAGNOSES], pl.col("_diagnoses")),
+            "diagnosis_codes": gather([one.text for one in pools.DIAGNOSIS_LISTS], pl.col("_diagnoses")),
             "diagnosis_pointers": _pointers(said),
             "date_of_service_from": day_texts(_SERVED),
             "date_of_service_to": day_texts(pl.min_horizontal(last, _RECEIVED)),
@@ -108,38 +112,79 @@ def _claims(said: Statement, number: pl.Expr) -> Steps:
     """What claims of some numbers bill, and when: the columns that this module has names for.
 
     Of the priming's claims of a patient the second may replace the first; those of an update replace the third, fifth,
-    seventh or ninth. So each is replaced once at most.
+    seventh or ninth, those of a day one of the last update's. So each is replaced once at most.
     """
     size, treated, nth, first = said.size, said.size.treated(0), pl.col("_nth"), pl.col("_first")
+    if size.nth_day(said.born):
+        return _claims_of_day(said, number)
     if not said.born:
         patient, turn = _CLAIM % treated, 0
         nths, replaces = _CLAIM // treated, (nth == 1) & (said.draw("replaces", 5, of=_CLAIM) == 0)
         begins = _received(said)
         again = first + said.draw("again", _REPLACED_WITHIN, of=_CLAIM) + 1
     else:
-        now, turn = size.treated(said.born), 2 * (said.born // _REPLACED_EVERY) + 2
-        begun = size.after(MEDICAL_CLAIMS, said.born - 1) // LINES_A_BLOCK * CLAIMS_A_BLOCK
-        # Everybody in turn, and most of them in each update.
-        patient = (_CLAIM - begun + size.patients * said.born) % now
-        nths = (_CLAIM - begun) // now + _CLAIMS_PRIMED + 2 * said.born
-        in_turn = (begun + now > _CLAIM) & ((_PATIENT + said.born) % _REPLACED_EVERY == 0)
+        turn = 2 * (said.born // _REPLACED_EVERY) + 2
+        patient, nths = _in_turn(size, said.born, _CLAIM)
+        in_turn = (_begun(size, said.born) + size.treated(said.born) > _CLAIM) & _replaces_in(said.born, _PATIENT)
         replaces = (treated > _PATIENT) & in_turn & pl.lit(turn < _REPLACED)
         again = said.day(said.born, of=_CLAIM)
         begins = pl.when(_REPLACES).then(_received(said._replace(born=0))).otherwise(again)
-    providers = _providers(size)
-    met = draw((size.seed, MEDICAL_CLAIMS.name, "first met"), providers, _PATIENT)
     return [
         {"_claim": number},
         {"_patient": patient, "_nth": nths},
         {"_replaces": replaces},
         {"_told": pl.when(_REPLACES).then(_PATIENT + turn * treated).otherwise(_CLAIM)},
         {"_first": begins},
-        {
-            "_provider": (met + pl.when(_REPLACES).then(turn).otherwise(nth)) % providers,
-            "_served": first - said.draw("filed", _FILED_WITHIN, of=_TOLD) - 1,
-            "_received": pl.when(_REPLACES).then(again).otherwise(first),
-        },
+        _acts(said, pl.when(_REPLACES).then(turn).otherwise(nth), again),
     ]
+
+
+def _claims_of_day(said: Statement, number: pl.Expr) -> Steps:
+    """The same of a daily delivery. The days are one update in whose turn everybody is, and replace the last one's."""
+    size, last = said.size, said.size.updates
+    place = _CLAIM - _begun(size, last + 1)
+    other = place // _REPLACED_DAILY + _begun(size, last)
+    (patient, nth), (patient_then, nth_then) = _in_turn(size, last + 1, _CLAIM), _in_turn(size, last, other)
+    is_one = (place % _REPLACED_DAILY == _REPLACED_DAILY - 1) & ~_replaces_in(last, patient_then) & pl.lit(last > 0)
+    now = said.day(said.born, of=_CLAIM)
+    return [
+        {"_claim": number},
+        {"_replaces": is_one},
+        {
+            "_told": pl.when(_REPLACES).then(other).otherwise(_CLAIM),
+            "_patient": pl.when(_REPLACES).then(patient_then).otherwise(patient),
+            "_nth": pl.when(_REPLACES).then(nth_then).otherwise(nth),
+        },
+        {"_first": pl.when(_REPLACES).then(said.day(last, of=_TOLD)).otherwise(now)},
+        _acts(said, pl.col("_nth"), now),
+    ]
+
+
+def _acts(said: Statement, nth: pl.Expr, again: pl.Expr) -> Mapping[str, pl.Expr]:
+    """Who gave the patient's nth service, and the days; what is said again is received on another."""
+    providers, first = _providers(said.size), pl.col("_first")
+    met = draw((said.size.seed, MEDICAL_CLAIMS.name, "first met"), providers, _PATIENT)
+    return {
+        "_provider": (met + nth) % providers,
+        "_served": first - said.draw("filed", _FILED_WITHIN, of=_TOLD) - 1,
+        "_received": pl.when(_REPLACES).then(again).otherwise(first),
+    }
+
+
+def _begun(size: Size, update: int) -> int:
+    """How many claims there were before an update."""
+    return size.after(MEDICAL_CLAIMS, update - 1) // LINES_A_BLOCK * CLAIMS_A_BLOCK
+
+
+def _in_turn(size: Size, update: int, claim: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """Whose claim one of an update is, and which of theirs: everybody in turn, and most of them in each update."""
+    now, place = size.treated(update), claim - _begun(size, update)
+    return (place + size.patients * update) % now, place // now + _CLAIMS_PRIMED + 2 * update
+
+
+def _replaces_in(update: int, patient: pl.Expr) -> pl.Expr:
+    """Whether an update is one that may replace a claim of a patient's."""
+    return (patient + update) % _REPLACED_EVERY == 0
 
 
 def _received(said: Statement) -> pl.Expr:
@@ -164,9 +209,9 @@ def _units(said: Statement) -> pl.Expr:
 
 def _pointers(said: Statement) -> pl.Expr:
     """Pointers at some of the diagnoses that there are."""
-    ways = len(_POINTERS[0])
-    count = gather_numbers([one.codes for one in _DIAGNOSES], pl.col("_diagnoses"))
-    all_ways = [text for texts in _POINTERS for text in texts]
+    ways = len(pools.POINTERS[0])
+    count = gather_numbers([one.codes for one in pools.DIAGNOSIS_LISTS], pl.col("_diagnoses"))
+    all_ways = [text for texts in pools.POINTERS for text in texts]
     return gather(all_ways, (count - 1) * ways + said.draw("pointers", ways))
 
 
@@ -199,30 +244,6 @@ def _npi(size: Size, number: pl.Expr) -> pl.Expr:
     return (nine * 10 + (10 - total % 10) % 10).cast(pl.String)
 
 
-class _Diagnoses(NamedTuple):
-    text: str
-    codes: int
-
-
-def _diagnoses() -> tuple[_Diagnoses, ...]:
-    """Lists of one to four diagnoses, an eighth of them with dots as people write them."""
-    rng, found = Random("diagnoses"), []
-    for place in range(1_000):
-        codes = rng.sample(pools.DIAGNOSES, rng.choice((1, 1, 2, 2, 3, 4)))
-        if place % 8 == 0:
-            codes = [f"{code[:3]}.{code[3:]}".rstrip(".") for code in codes]
-        found.append(_Diagnoses("|".join(codes), len(codes)))
-    return tuple(found)
-
-
-_DIAGNOSES = _diagnoses()
-#: Ways to point at diagnoses, by how many there are.
-_POINTERS = (
-    ("1", "1", "1", "1", "1", "1"),
-    ("1", "1", "1|2", "2", "1|2", "2|1"),
-    ("1", "1|2", "2|3", "3", "1|2|3", "1"),
-    ("1", "1|2", "2|4", "4", "1|2|3|4", "3|1"),
-)
 _CODES = tuple(one.code for one in pools.BILLED)
 #: The places of each kind of procedure among those that are billed.
 _KINDS = tuple(

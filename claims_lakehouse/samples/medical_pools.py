@@ -5,6 +5,7 @@ The codes are real, the amounts and pairings are invented: no schedule, plan or 
 
 from __future__ import annotations
 
+from random import Random
 from typing import NamedTuple
 
 
@@ -92,6 +93,34 @@ DIAGNOSES: tuple[str, ...] = (
 #: Codes that are headers in every release at hand, and well-formed ones that none of them has.
 HEADERS: tuple[str, ...] = ("E11", "I25", "J45", "M17", "S934", "Z00")
 NO_DIAGNOSES: tuple[str, ...] = ("A0099", "E1177", "I1099", "J0699", "K2199", "M17111", "Q9999", "Z0099")
+
+
+class Diagnoses(NamedTuple):
+    """Diagnoses of a line, joined, and how many there are."""
+
+    text: str
+    codes: int
+
+
+def _diagnoses() -> tuple[Diagnoses, ...]:
+    """Lists of one to four diagnoses, an eighth of them with dots as people write them."""
+    rng, found = Random("diagnoses"), []
+    for place in range(1_000):
+        codes = rng.sample(DIAGNOSES, rng.choice((1, 1, 2, 2, 3, 4)))
+        if place % 8 == 0:
+            codes = [f"{code[:3]}.{code[3:]}".rstrip(".") for code in codes]
+        found.append(Diagnoses("|".join(codes), len(codes)))
+    return tuple(found)
+
+
+DIAGNOSIS_LISTS = _diagnoses()
+#: Ways to point at diagnoses, by how many there are.
+POINTERS = (
+    ("1", "1", "1", "1", "1", "1"),
+    ("1", "1", "1|2", "2", "1|2", "2|1"),
+    ("1", "1|2", "2|3", "3", "1|2|3", "1"),
+    ("1", "1|2", "2|4", "4", "1|2|3|4", "3|1"),
+)
 
 #: Weighted by how often they occur; on most lines there is none.
 MODIFIERS: tuple[str, ...] = ("25", "25", "59", "GP", "LT", "RT", "76", "25|59", "LT|GP")

@@ -1,8 +1,9 @@
 """Which records each delivery holds and which of them are spoilt, before any row is made. No I/O.
 
 By the last digit of a record's number: 6 is spoilt in the priming, 8 in an update, 4 is restated, 5 repeated;
-0 to 3 are modified. So every record has one story, and none needs to be remembered. What a feed's deliveries hold does
-not depend on which other feeds are made.
+0 to 3 are modified. So every record has one story, and none needs to be remembered. Daily deliveries spoil records of
+their own, and modify some of the last update's. What a feed's deliveries hold does not depend on which other feeds are
+made.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import NamedTuple
 
 from claims_lakehouse.contracts import FEEDS, Feed, rules
@@ -26,8 +28,10 @@ MOST_TRANSACTED = 2_000
 _SOURCES = (FEEDS[:3], FEEDS[3:])
 #: The column that one delivery has too many.
 EXTRA_COLUMN = "source_note"
-MOST_UPDATES = 400
+MOST_UPDATES, MOST_DAYS = 400, 7
 _MODIFIED = (0, 1, 2, 3, 10, 11, 12, 13)
+#: Of so many records of the last update one is modified on each of the days after it.
+_MODIFIED_DAILY = 25
 _SHARE, _MOST, _LEAST = 0.01, 0.08, 2
 
 
@@ -79,15 +83,20 @@ def planned(size: Size, feeds: Sequence[Feed] = FEEDS) -> list[Delivery]:
     """Every delivery of some feeds, in the order in which they arrive."""
     if size.patients < 1 or not 0 <= size.updates <= MOST_UPDATES:
         raise UsageError(f"Samples need at least 1 patient and 0 to {MOST_UPDATES} updates.")
+    if not 0 <= size.days <= MOST_DAYS:
+        raise UsageError(f"Samples have 0 to {MOST_DAYS} daily deliveries.")
     found: list[list[Delivery]] = []
     for place, feed in enumerate(FEEDS):
         if feed not in feeds:
             continue
         deliveries: list[Delivery] = []
-        for update in range(size.updates + 1):
-            deliveries.append(_delivery(size, feed, place, update, deliveries[-1] if deliveries else None))
+        for update in range(size.updates_of(feed) + 1):
+            if size.nth_day(update):
+                deliveries.append(_daily(size, feed, update, deliveries[-1]))
+            else:
+                deliveries.append(_delivery(size, feed, place, update, deliveries[-1] if deliveries else None))
         found.append(deliveries)
-    return [delivery for iteration in zip(*found, strict=True) for delivery in iteration]
+    return [delivery for iteration in zip_longest(*found) for delivery in iteration if delivery]
 
 
 def _delivery(size: Size, feed: Feed, place: int, update: int, before: Delivery | None) -> Delivery:
@@ -101,8 +110,7 @@ def _delivery(size: Size, feed: Feed, place: int, update: int, before: Delivery 
             form = feed.transaction
     kinds = _ordered_kinds(feed, update, form)
     slots = range(UPDATE_DEFECTS if update else PRIMING_DEFECTS, size.primed(feed), 10)
-    most = max(_LEAST, int(rows * _MOST))
-    count = min(max(int(rows * _SHARE), min(len(kinds), most)), len(slots))
+    count = _how_many(rows, kinds, slots)
     # The first source begins anew with the updates, which keeps its files as they always were.
     first = max(0, update - (feed in _SOURCES[0])) * count
     if update:
@@ -116,6 +124,32 @@ def _delivery(size: Size, feed: Feed, place: int, update: int, before: Delivery 
     segments = [segment for segment in segments if segment.numbers]
     extra = place == 1 and update == min(1, size.updates)
     return Delivery(feed, update, day.isoformat() if day else "priming", form, tuple(segments), spoilt, extra)
+
+
+def _daily(size: Size, feed: Feed, update: int, before: Delivery) -> Delivery:
+    """What a day brings: new records, some of them spoilt, and a few others of the last update and the day before."""
+    nth_day = size.nth_day(update)
+    new = range(size.after(feed, update - 1), size.after(feed, update))
+    known = range(size.after(feed, max(0, size.updates - 1)), size.after(feed, size.updates))
+    kinds = _daily_kinds(feed, update)
+    slots = new[UPDATE_DEFECTS::10]
+    count = _how_many(len(new), kinds, slots)
+    first = (nth_day - 1) * count
+    spoilt = {number: kinds[(first + index) % len(kinds)] for index, number in enumerate(slots[:count])}
+    born = before.update if nth_day > 1 else 0
+    segments = (
+        Segment(new, update, update, update),
+        Segment(known[nth_day::_MODIFIED_DAILY], size.updates, update, update),
+        Segment(_corrected(before, spoilt), born, before.update, update),
+    )
+    some = tuple(segment for segment in segments if segment.numbers)
+    return Delivery(feed, update, str(size.day(update)), "csv", some, spoilt)
+
+
+def _how_many(rows: int, kinds: Sequence[Kind], slots: Sequence[int]) -> int:
+    """How many of some rows are spoilt."""
+    most = max(_LEAST, int(rows * _MOST))
+    return min(max(int(rows * _SHARE), min(len(kinds), most)), len(slots))
 
 
 def _segments(size: Size, feed: Feed, update: int) -> list[Segment]:
@@ -150,6 +184,13 @@ def _ordered_kinds(feed: Feed, update: int, form: str) -> list[Kind]:
         and (kind.typed if form == "parquet" else kind.transacted or form != feed.transaction)
     ]
     return sorted(possible, key=lambda kind: (kind.when == "any", shown[kind.rule]))
+
+
+def _daily_kinds(feed: Feed, update: int) -> list[Kind]:
+    """What can be wrong on a day: every other record bills nearly what another does, which a person is to look at."""
+    kinds = [kind for kind in _ordered_kinds(feed, update, "csv") if kind.when == "any"]
+    near = [kind for kind in kinds if feed.duplicates and kind.rule == feed.duplicates.near]
+    return [one for kind in kinds if kind not in near for one in (*near, kind)]
 
 
 def _corrected(before: Delivery, spoilt: dict[int, Kind]) -> list[int]:

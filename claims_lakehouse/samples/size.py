@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from claims_lakehouse.contracts import (
     AUTHORIZATIONS,
@@ -40,11 +40,23 @@ COVERED = (0, 1, 2, 3, 3, 4, 4, 5, 5, 7, 8, 9)
 
 @dataclass(frozen=True)
 class Size:
-    """How much to make: patients in the priming, and monthly updates from 2024-02-01 on."""
+    """How much to make: patients in the priming, and monthly updates from 2024-02-01 on.
+
+    Updates beyond them are daily: so many `days`, of medical claims alone.
+    """
 
     patients: int
     updates: int
     seed: int
+    days: int = 0
+
+    def nth_day(self, update: int) -> int:
+        """Which of the daily deliveries an update is, counted from 1; 0 for the others."""
+        return max(0, update - self.updates)
+
+    def updates_of(self, feed: Feed) -> int:
+        """How many updates a feed has, the daily ones among them."""
+        return self.updates + (self.days if feed is MEDICAL_CLAIMS else 0)
 
     def primed(self, feed: Feed) -> int:
         """How many records the priming of a feed holds."""
@@ -63,7 +75,9 @@ class Size:
         return self.patients // 10 + 20 if feed.role == "dimension" else 10 * self.patients
 
     def after(self, feed: Feed, update: int) -> int:
-        """How many records there are after an update: most feeds bring a tenth of the priming anew."""
+        """How many records there are after an update: most bring a tenth of the priming anew, daily ones a fiftieth."""
+        nth_day = self.nth_day(update)
+        update -= nth_day
         if feed is COVERAGES:
             blocks, others = divmod(self.after(PATIENTS, update), 10)
             return len(COVERED) * blocks + sum(digit < others for digit in COVERED)
@@ -72,7 +86,8 @@ class Size:
             return len(medical_pools.BILLED) * priced
         if feed is MEDICAL_CLAIMS:
             blocks = (5 * self.patients + 1) // 2
-            return LINES_A_BLOCK * (blocks + update * max(1, blocks // 10))
+            later = update * max(1, blocks // 10) + nth_day * max(1, blocks // 50)
+            return LINES_A_BLOCK * (blocks + later)
         if feed is CODE_SETS:
             return self.primed(feed) + update
         return self.primed(feed) + update * max(1, self.primed(feed) // 10)
@@ -83,8 +98,13 @@ class Size:
         return patients - (patients + 9 - PRIMING_DEFECTS) // 10
 
     def day(self, update: int) -> date | None:
-        """The day of an update, counted from 1; None for the priming."""
-        return date(2024 + update // 12, update % 12 + 1, 1) if update else None
+        """The day of an update, counted from 1; None for the priming. Daily ones come from the next Monday on."""
+        if not update:
+            return None
+        nth_day = self.nth_day(update)
+        update -= nth_day
+        first = date(2024 + update // 12, update % 12 + 1, 1)
+        return first + timedelta(6 - first.weekday() + nth_day) if nth_day else first
 
 
 def id_style(feed: Feed) -> tuple[str, str, int]:

@@ -42,10 +42,15 @@ class Statement(NamedTuple):
         return gather(pool, self.draw(name, len(pool), changing=changing))
 
     def day(self, update: int, of: pl.Expr | None = None) -> pl.Expr:
-        """The number of a day in the month before an update, or in the years before the priming."""
+        """The number of a day in the month before an update, or in the years before the priming; a daily one's own."""
         day = self.size.day(update)
-        first = day - timedelta(28) if day else PRIMED_FROM
-        days = 28 if day else (PRIMED_TO - PRIMED_FROM).days + 1
+        if day is None:
+            first, last = PRIMED_FROM, PRIMED_TO
+        elif self.size.nth_day(update):
+            first = last = day
+        else:
+            first, last = day - timedelta(28), day - timedelta(1)
+        days = (last - first).days + 1
         return draw((self.size.seed, self.feed.name, "sequence", update), days, of) + day_number(first)
 
     def born_on(self) -> date:

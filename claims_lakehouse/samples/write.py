@@ -36,9 +36,17 @@ _AT = "_at"
 
 
 def write_deliveries(
-    landing: Path, *, patients: int = 100, seed: int = 7, updates: int = 2, feeds: Sequence[Feed] = FEEDS
+    landing: Path,
+    *,
+    patients: int = 100,
+    seed: int = 7,
+    updates: int = 2,
+    days: int = 0,
+    feeds: Sequence[Feed] = FEEDS,
 ) -> list[Path]:
     """Write a priming and some monthly updates of every feed, with every kind of defect in them.
+
+    Medical claims may come daily after that, for up to a week.
 
     Args:
         landing: Where to lay them: `<feed>/<delivery>.<ext>`. A file of the same name is replaced.
@@ -46,6 +54,7 @@ def write_deliveries(
             medical claims of two and a half lines. Plans, their fees and limits, and codes are always the same number.
         seed: Another seed makes other records.
         updates: Updates after the priming, from 2024-02-01 on. The last one shows every way of landing.
+        days: Daily deliveries of medical claims after the last update, from the Monday after it on: 0 to 7.
         feeds: The feeds to write; what one of them holds does not depend on the others.
 
     Returns:
@@ -54,7 +63,7 @@ def write_deliveries(
     Raises:
         UsageError: A size that makes no sense, or a delivery that lies there under another name already.
     """
-    size = Size(patients, updates, seed)
+    size = Size(patients, updates, seed, days)
     deliveries = planned(size, feeds)
     targets = [_target(landing, delivery) for delivery in deliveries]
     for delivery, target in zip(deliveries, targets, strict=True):
@@ -66,12 +75,15 @@ def write_deliveries(
     return targets
 
 
-def planted(*, patients: int = 100, seed: int = 7, updates: int = 2, feeds: Sequence[Feed] = FEEDS) -> list[Planted]:
+def planted(
+    *, patients: int = 100, seed: int = 7, updates: int = 2, days: int = 0, feeds: Sequence[Feed] = FEEDS
+) -> list[Planted]:
     """The defects that `write_deliveries` plants for the same arguments, counted by delivery and rule.
 
     Rules about records that other feeds bring are counted as they are found where all of the feeds have landed.
     """
-    return [found for delivery in planned(Size(patients, updates, seed), feeds) for found in delivery.planted]
+    size = Size(patients, updates, seed, days)
+    return [found for delivery in planned(size, feeds) for found in delivery.planted]
 
 
 def _target(landing: Path, delivery: Delivery) -> Path:
@@ -220,12 +232,12 @@ def _unknown(delivery: Delivery, size: Size, number: int) -> _Unknown:
     found = _Unknown({}, {})
     for reference in delivery.feed.references:
         known = size.after(reference.feed, delivery.update)
-        new = size.after(reference.feed, delivery.update + 1) - known
+        new = size.after(reference.feed, min(delivery.update + 1, size.updates)) - known
         never = size.after(reference.feed, size.updates) + 1 + number
-        last = delivery.update == size.updates
         # Where the id is a part of the key, one that comes twice would make one record of two.
-        chosen = sorted(delivery.spoilt).index(number) if reference.column in delivery.feed.key else number % new
-        coming = known + chosen if chosen < new and not last else never
+        in_key = reference.column in delivery.feed.key
+        chosen = sorted(delivery.spoilt).index(number) if in_key else number % max(1, new)
+        coming = known + chosen if chosen < new else never
         found.coming[reference.column] = row_id(reference.feed, coming)
         found.never[reference.column] = row_id(reference.feed, never)
     return found

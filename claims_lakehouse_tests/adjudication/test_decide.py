@@ -242,16 +242,16 @@ def claim_rows(draw: Draw, patient: str, others: Sequence[str], numbers: Sequenc
         npi = one_of(draw, NPIS) if rarely(draw, 3) else usual["provider_npi"]
         day = one_of(draw, SERVICE) if rarely(draw, 2) else usual["day"]
         filed = one_of(draw, SERVICE) if rarely(draw, 2) else usual["received_date"]
-        place, on = one_of(draw, ["11", "11", "23"]), one_of(draw, RECEIVED)
-        for again in range(1 + rarely(draw, 3)):
+        place, days = one_of(draw, ["11", "11", "23"]), {one_of(draw, RECEIVED)}
+        if rarely(draw, 3):
+            days.add(one_of(draw, RECEIVED))
+        for again, on in enumerate(sorted(days)):
             frequency = one_of(draw, ["1", "1", "1", "1", "7", "7", "8"])
             original = one_of(draw, [*claims, *claims, "unknown"]) if frequency != "1" else None
-            if again:
-                on = one_of(draw, RECEIVED)
-                if original and (not LATER_STATEMENTS_OF_A_REPLACEMENT or rarely(draw, 2)):
-                    original = claim
-                if EARLIER_STATEMENTS_FILED_IN_TIME and rarely(draw):
-                    filed = one_of(draw, SERVICE)
+            if again and original and (not LATER_STATEMENTS_OF_A_REPLACEMENT or rarely(draw, 2)):
+                original = claim
+            if again and EARLIER_STATEMENTS_FILED_IN_TIME and rarely(draw):
+                filed = one_of(draw, SERVICE)
             for number in range(1, one_of(draw, [2, 3, 4, 5])):
                 if len(rows) >= 9:
                     continue

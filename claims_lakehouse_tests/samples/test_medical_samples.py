@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -200,13 +201,17 @@ def test_an_interchange_is_kept_small() -> None:
 
 
 def test_what_is_planted_is_what_verification_finds(tmp_path: Path) -> None:
-    """All of it, the rules that depend on other deliveries too, in every way of landing."""
+    """All of it, the rules that depend on other deliveries too, in every way of landing, and daily."""
+    made = {"patients": 40, "updates": 1, "days": 7}
     lakehouse = Lakehouse(tmp_path).with_tables()
     lakehouse.take_codes()
-    write_deliveries(lakehouse.settings.landing, patients=20, updates=1)
+    write_deliveries(lakehouse.settings.landing, **made)
     assert set(lakehouse.ingest().values()) == {None}
     assert lakehouse.rows("SELECT DISTINCT status FROM delivery") == [("applied",)]
+    days = "TRY_CAST(delivery AS DATE)"
+    daily = f"SELECT DISTINCT {days}, received_date <= {days} FROM fact_medical_claim WHERE {days} > '2024-02-01'"
+    assert sorted(lakehouse.rows(daily)) == [(date(2024, 2, day), True) for day in range(5, 12)]
     found = lakehouse.rows("SELECT feed, delivery, rule, severity, count(*) FROM issue GROUP BY ALL")
     assert Counter({tuple(of): count for *of, count in found}) == Counter(
-        {(one.feed, one.delivery, one.rule, one.severity): one.rows for one in planted(patients=20, updates=1)}
+        {(one.feed, one.delivery, one.rule, one.severity): one.rows for one in planted(**made)}
     )

@@ -1,10 +1,11 @@
 -- One row is what is known of one line beside the patient's other lines: what it repeats, resembles or is part of. Lines
--- that are denied by themselves count for nothing here. Earlier is what was received earlier; of one day, by number.
+-- that are denied by themselves count for nothing here. Earlier is what was received earlier, a
+-- replacement with what it replaces; of one day, by number. Voids that wait bill nothing.
 CREATE OR REPLACE TEMP TABLE beside AS
 SELECT line_id, known_before, patient_id, claim_id, line_number, named, provider_npi, procedure_code, modifier_text,
-       diagnoses, service_day, received_date, charge, date_diff('day', DATE '1900-01-01', service_day) // 7 AS week,
+       modifier_set, diagnoses, service_day, filed_on, charge, act, date_diff('day', DATE '1900-01-01', service_day) // 7 AS week,
        left(procedure_code, 4) AS family
-FROM line_fact WHERE line_id NOT IN (SELECT line_id FROM denied_alone);
+FROM line_fact WHERE line_id NOT IN (SELECT line_id FROM denied_alone) AND frequency_code <> '8';
 
 CREATE OR REPLACE TEMP TABLE repeated AS
 SELECT line_id, other AS duplicate_of
@@ -12,8 +13,8 @@ FROM (
     SELECT line_id, first(named) OVER acts AS other, row_number() OVER acts AS nth
     FROM beside
     WINDOW acts AS (
-        PARTITION BY known_before, patient_id, service_day, provider_npi, procedure_code, modifier_text
-        ORDER BY received_date, claim_id, line_number
+        PARTITION BY known_before, patient_id, service_day, provider_npi, procedure_code, modifier_set
+        ORDER BY filed_on, claim_id, line_number
     )
 )
 WHERE nth > 1;
@@ -29,7 +30,7 @@ alike AS (
 candidate AS (FROM single SEMI JOIN alike USING (known_before, patient_id, provider_npi, family)),
 earliest AS (
     SELECT * FROM candidate QUALIFY row_number() OVER (
-        PARTITION BY known_before, patient_id, provider_npi, family, week ORDER BY received_date, claim_id, line_number
+        PARTITION BY known_before, patient_id, provider_npi, family, week ORDER BY filed_on, claim_id, line_number
     ) <= {most_compared}
 ),
 later AS (SELECT *, unnest([week - 1, week, week + 1]) AS near_week FROM candidate),
@@ -47,11 +48,15 @@ paired AS (
      AND earlier.provider_npi = later.provider_npi AND earlier.family = later.family
      AND earlier.week = later.near_week
     WHERE earlier.claim_id <> later.claim_id AND days <= {days}
-      AND (earlier.received_date, earlier.claim_id, earlier.line_number)
-        < (later.received_date, later.claim_id, later.line_number)
+      AND (earlier.filed_on, earlier.claim_id, earlier.line_number)
+        < (later.filed_on, later.claim_id, later.line_number)
 )
 SELECT line_id, min_by(other, (-points, other)) AS similar_to, CAST(max(points) AS INTEGER) AS similarity
 FROM paired WHERE points >= {least_points} GROUP BY line_id;
+
+-- Repeated lines that no person let through.
+CREATE OR REPLACE TEMP TABLE repeated_only AS
+SELECT line_id FROM repeated JOIN beside USING (line_id) WHERE act IS DISTINCT FROM 'approved';
 
 -- Two procedures of one provider on one day of which an edit has the one as part of the other.
 CREATE OR REPLACE TEMP TABLE bundled AS
@@ -61,18 +66,20 @@ WITH part AS (
       ON edit.bundled_code = line.procedure_code AND edit.modifier_indicator <> '9'
      AND edit.effective_from <= line.service_day AND (edit.effective_to IS NULL OR edit.effective_to >= line.service_day)
      AND edit.valid_from < line.known_before AND (edit.valid_to IS NULL OR edit.valid_to >= line.known_before)
-    WHERE line.line_id NOT IN (SELECT line_id FROM repeated)
+    WHERE line.line_id NOT IN (SELECT line_id FROM repeated_only)
 )
-SELECT part.line_id, min_by(whole.named, (whole.claim_id, whole.line_number)) AS part_of,
-       bool_and(part.modifier_indicator = '1' AND len(list_intersect(
-           string_split(part.modifier_text || '|' || whole.modifier_text, '|'), [{separate_modifiers}]
-       )) > 0) AS is_said_to_be_separate
-FROM part JOIN beside AS whole
-  ON whole.known_before = part.known_before AND whole.patient_id = part.patient_id
+SELECT line_id, min_by(whole, (is_separate, claim_id, line_number)) AS part_of, bool_and(is_separate) AS is_said_to_be_separate
+FROM (
+    SELECT part.line_id, whole.named AS whole, whole.claim_id, whole.line_number,
+           part.modifier_indicator = '1' AND len(list_intersect(
+               string_split(part.modifier_text || '|' || whole.modifier_text, '|'), [{separate_modifiers}]
+           )) > 0 AS is_separate
+    FROM part JOIN beside AS whole
+      ON whole.known_before = part.known_before AND whole.patient_id = part.patient_id
  AND whole.provider_npi = part.provider_npi AND whole.service_day = part.service_day
  AND whole.procedure_code = part.whole_code AND whole.line_id <> part.line_id
-WHERE whole.line_id NOT IN (SELECT line_id FROM repeated)
-GROUP BY part.line_id;
+WHERE whole.line_id NOT IN (SELECT line_id FROM repeated_only)
+) GROUP BY line_id;
 
 CREATE OR REPLACE TEMP TABLE every_fact AS
 SELECT line_fact.*, duplicate_of, similar_to, similarity, part_of,

@@ -1,5 +1,4 @@
--- One row is one service line of a claim that is to be decided, as a standpoint knows it: not of a claim that was
--- replaced or voided by then. `taken_back` has the lines of those.
+-- One row is one service line as a standpoint knows it.
 CREATE OR REPLACE TEMP TABLE stood_line AS
 SELECT standpoint.known_before, line.*,
        coalesce(date_of_service_to, date_of_service_from) AS last_day,
@@ -9,50 +8,88 @@ FROM standpoint JOIN fact_medical_claim AS line
   ON line.patient_id = standpoint.patient_id AND line.valid_from < standpoint.known_before
  AND (line.valid_to IS NULL OR line.valid_to >= standpoint.known_before);
 
+-- One row is one statement, of whatever version, that a claim replaces or voids another one, or its own earlier statement.
+CREATE OR REPLACE TEMP TABLE replacing_statement AS
+SELECT DISTINCT standpoint.known_before, line.patient_id, line.claim_id, line.original_claim_id, line.frequency_code,
+       line.valid_from
+FROM standpoint JOIN fact_medical_claim AS line
+  ON line.patient_id = standpoint.patient_id AND line.valid_from < standpoint.known_before
+WHERE line.frequency_code IN ('7', '8') AND line.original_claim_id IS NOT NULL;
+
+-- One row is one claim that such a statement is about, or that it is of: when it was stated first, and when received first.
+CREATE OR REPLACE TEMP TABLE stated AS
+SELECT standpoint.known_before, line.patient_id, line.claim_id, min(line.valid_from) AS stated_at,
+       min(line.received_date) AS received_date
+FROM standpoint JOIN fact_medical_claim AS line
+  ON line.patient_id = standpoint.patient_id AND line.valid_from < standpoint.known_before
+WHERE (standpoint.known_before, line.patient_id, line.claim_id) IN (
+    SELECT (known_before, patient_id, claim_id) FROM replacing_statement
+    UNION SELECT (known_before, patient_id, original_claim_id) FROM replacing_statement
+)
+GROUP BY ALL;
+
 -- One row is one claim of a patient that another claim, or a later statement of its own, takes the place of. Of two
 -- that replace each other the later one stands.
 CREATE OR REPLACE TEMP TABLE taking_back AS
 WITH taking AS (
-    SELECT known_before, patient_id, original_claim_id AS claim_id, claim_id AS by_claim,
-           max(frequency_code) AS frequency_code, max(valid_from) AS since
+    SELECT known_before, patient_id, original_claim_id AS claim_id, claim_id AS by_claim, max(valid_from) AS since
     FROM stood_line
-    WHERE frequency_code IN ('7', '8') AND original_claim_id IS NOT NULL
+    WHERE frequency_code IN ('7', '8') AND original_claim_id <> claim_id
     GROUP BY ALL
 )
 SELECT taking.* FROM taking LEFT JOIN taking AS other
   ON other.known_before = taking.known_before AND other.patient_id = taking.patient_id
- AND other.claim_id = taking.by_claim AND other.by_claim = taking.claim_id AND other.by_claim <> other.claim_id
-WHERE other.claim_id IS NULL OR (taking.since, taking.by_claim) > (other.since, other.by_claim);
+ AND other.claim_id = taking.by_claim AND other.by_claim = taking.claim_id
+WHERE other.claim_id IS NULL OR (taking.since, taking.by_claim) > (other.since, other.by_claim)
+UNION ALL
+SELECT said.known_before, said.patient_id, said.claim_id, said.claim_id AS by_claim, max(said.valid_from) AS since
+FROM replacing_statement AS said JOIN stated USING (known_before, patient_id, claim_id)
+WHERE said.original_claim_id = said.claim_id AND said.valid_from > stated.stated_at
+GROUP BY ALL;
 
 CREATE OR REPLACE TEMP TABLE taken_back AS
 SELECT line.known_before, line.patient_id, line.claim_id, line.line_number,
        max_by(taking_back.by_claim, (taking_back.since, taking_back.by_claim)) AS taken_back_by
 FROM stood_line AS line JOIN taking_back USING (known_before, patient_id, claim_id)
-WHERE taking_back.by_claim <> line.claim_id OR line.valid_from < taking_back.since OR line.frequency_code = '8'
+WHERE taking_back.by_claim <> line.claim_id OR line.valid_from < taking_back.since
 GROUP BY ALL;
 
--- What a void asks for is that another claim be taken back; it is decided only where that claim is not known.
-CREATE OR REPLACE TEMP TABLE known_line AS
-WITH original AS (
-    SELECT known_before, patient_id, claim_id, min(received_date) AS received_date FROM stood_line
-    WHERE (known_before, patient_id, claim_id) IN (
-        SELECT (known_before, patient_id, original_claim_id) FROM stood_line WHERE frequency_code IN ('7', '8')
-    )
-    GROUP BY ALL
+-- One row is one claim that replaces or voids: when the first of those before it was received, however many there are.
+CREATE OR REPLACE TEMP TABLE filed AS
+WITH RECURSIVE ancestry AS (
+    SELECT DISTINCT known_before, patient_id, claim_id, original_claim_id AS ancestor FROM replacing_statement
+    UNION
+    SELECT ancestry.known_before, ancestry.patient_id, ancestry.claim_id, said.original_claim_id
+    FROM ancestry JOIN replacing_statement AS said
+      ON said.known_before = ancestry.known_before AND said.patient_id = ancestry.patient_id
+     AND said.claim_id = ancestry.ancestor
 )
+SELECT ancestry.known_before, ancestry.patient_id, ancestry.claim_id, min(stated.received_date) AS filed_on
+FROM ancestry JOIN stated ON stated.known_before = ancestry.known_before AND stated.patient_id = ancestry.patient_id
+ AND stated.claim_id IN (ancestry.ancestor, ancestry.claim_id)
+GROUP BY ALL;
+
+-- One row is one service line that is to be decided: not of a claim that was replaced or voided. What a void asks for is
+-- that another claim be taken back; it is decided only where that claim is not known.
+CREATE OR REPLACE TEMP TABLE known_line AS
 SELECT row_number() OVER () AS line_id, line.*,
-       coalesce(least(line.received_date, original.received_date), line.received_date) AS filed_on,
+       array_to_string(list_sort(string_split(line.modifier_text, '|')), '|') AS modifier_set,
+       least(line.received_date, filed.filed_on) AS filed_on,
        line.frequency_code IN ('7', '8') AND original.claim_id IS NULL AS replaces_unknown,
        {rule_set_of} AS rule_set,
-       CASE WHEN len(string_split(diagnosis_pointers, '|')) > 0 THEN list_transform(
+       CASE WHEN diagnosis_pointers IS NOT NULL THEN list_transform(
            string_split(diagnosis_pointers, '|'),
            lambda pointer: string_split(diagnosis_codes, '|')[CAST(pointer AS INTEGER)]
        ) ELSE string_split(diagnosis_codes, '|') END AS diagnoses,
-       CAST(NULL AS VARCHAR) AS act_id, CAST(NULL AS VARCHAR) AS act, CAST(NULL AS VARCHAR[]) AS overridden,
-       CAST(NULL AS DECIMAL(12, 2)) AS act_allowed
+       CAST(NULL AS VARCHAR) AS act_id, CAST(NULL AS VARCHAR) AS act, CAST(NULL AS VARCHAR[]) AS act_settles,
+       CAST(NULL AS VARCHAR[]) AS overridden, CAST(NULL AS DECIMAL(12, 2)) AS act_allowed,
+       CAST(NULL AS VARCHAR[]) AS allowed_settles
 FROM stood_line AS line
-LEFT JOIN original ON original.known_before = line.known_before AND original.patient_id = line.patient_id
+LEFT JOIN filed ON filed.known_before = line.known_before AND filed.patient_id = line.patient_id
+      AND filed.claim_id = line.claim_id AND line.frequency_code IN ('7', '8')
+LEFT JOIN stated AS original ON original.known_before = line.known_before AND original.patient_id = line.patient_id
       AND original.claim_id = line.original_claim_id AND line.frequency_code IN ('7', '8')
+      AND (original.claim_id <> line.claim_id OR original.stated_at < line.valid_from)
 WHERE (line.frequency_code <> '8' OR original.claim_id IS NULL)
   AND NOT EXISTS (
     FROM taken_back WHERE taken_back.known_before = line.known_before AND taken_back.patient_id = line.patient_id
@@ -61,12 +98,15 @@ WHERE (line.frequency_code <> '8' OR original.claim_id IS NULL)
 
 -- What people said to a line holds as long as the line says what it said then: the last word decides, and what they
 -- accepted or appealed before stays settled.
-UPDATE known_line SET act_id = said.act_id, act = said.act, overridden = said.settles, act_allowed = said.allowed
+UPDATE known_line SET act_id = said.act_id, act = said.act, act_settles = said.act_settles, overridden = said.settles,
+       act_allowed = said.allowed, allowed_settles = said.allowed_settles
 FROM (
     SELECT line_id, max_by(act.act_id, (happened_at, act.act_id)) AS act_id,
            max_by(act.act, (happened_at, act.act_id)) AS act,
+           max_by(settles, (happened_at, act.act_id)) AS act_settles,
            flatten(list(settles) FILTER (act.act <> 'denied')) AS settles,
-           max_by(act.allowed, (happened_at, act.act_id)) FILTER (act.allowed IS NOT NULL) AS allowed
+           max_by(act.allowed, (happened_at, act.act_id)) FILTER (act.allowed IS NOT NULL) AS allowed,
+           max_by(settles, (happened_at, act.act_id)) FILTER (act.allowed IS NOT NULL) AS allowed_settles
     FROM known_line AS line JOIN internal.claim_act AS act
       ON act.claim_id = line.claim_id AND act.line_number = line.line_number AND act.day < line.known_before
      AND act.bound_to = {line_hash}

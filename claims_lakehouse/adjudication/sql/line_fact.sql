@@ -96,9 +96,6 @@ SELECT line_id,
        ) AS outside_age,
        coalesce(bool_or(age IS NULL) FILTER (kind = 'age_limit'), false) AS age_is_unknown,
        min_by(row(exclusion_id, exclusion_sk), exclusion_id) FILTER (kind = 'sex_limit') AS sex_limit,
-       min_by(row(exclusion_id, exclusion_sk, most_units_a_day), (most_units_a_day, exclusion_id)) FILTER (
-           kind = 'units_limit'
-       ) AS units_limit,
        min_by(row(exclusion_id, exclusion_sk), exclusion_id) FILTER (kind = 'authorization_required') AS authorization_required
 FROM (
     SELECT limited.*, date_sub('year', date_of_birth, day) AS age
@@ -137,7 +134,8 @@ FROM asked LEFT JOIN landed USING (system) LEFT JOIN known USING (known_before, 
 
 CREATE OR REPLACE TEMP TABLE line_fact AS
 SELECT line.line_id, line.known_before, line.patient_id, line.claim_id, line.line_number, line.named,
-       line.rule_set, line.overridden, line.act, line.act_id, line.act_allowed,
+       line.rule_set, line.overridden, line.act, line.act_id, line.act_settles, line.act_allowed, line.allowed_settles,
+       line.frequency_code, line.modifier_set, line.filed_on,
        line.provider_npi, line.procedure_code, line.modifier_text, line.diagnoses, line.received_date,
        line.medical_claim_sk AS line_sk, line.delivery AS line_delivery, line.last_day,
        line.charge_amount AS charge, line.units, line.place_of_service, line.date_of_service_from AS service_day,
@@ -151,7 +149,6 @@ SELECT line.line_id, line.known_before, line.patient_id, line.claim_id, line.lin
        coalesce(age_is_unknown, false) AS age_is_unknown, sex_limit[1] AS sex_limit_of,
        authorization_required IS NOT NULL AS needs_authorization, agreed[1] AS authorized_by,
        agreed[2] AS authorization_sk, CASE WHEN authorization_required IS NOT NULL THEN agreed[3] END AS authorized_units,
-       units_limit[1] AS units_limit_of, units_limit[2] AS units_limit_sk, units_limit[3] AS most_units_a_day,
        coalesce(not_covered[2], outside_age[2], authorization_required[2], sex_limit[2]) AS exclusion_sk,
        priced[1] AS fee, priced[2] AS fee_sk
 FROM known_line AS line

@@ -1,32 +1,9 @@
--- One row is what is decided of one line, to the cent: charge = paid + every adjustment; no decision where the line was taken
--- back, or only takes another back. Accumulators run over the lines
--- that are payable, in the order of day of service, received date, claim and line.
-CREATE OR REPLACE TEMP TABLE payable AS
-SELECT line_id, known_before, patient_id, claim_id, line_number, plan_id, service_day, received_date, place_of_service,
-       year(service_day) AS year, charge, coalesce(units, 1) AS units, fee, act_allowed, coalesce(year_deductible, 0) AS year_deductible,
-       coalesce(coinsurance, 0) AS coinsurance, annual_maximum, plan_sk, authorization_sk, authorized_units,
-       units_limit_of, most_units_a_day,
-       CASE WHEN authorized_units IS NULL THEN units ELSE CAST(
-           least(sum(units) OVER agreement, authorized_units)
-           - least(sum(units) OVER agreement - units, authorized_units) AS DECIMAL(9, 3)) END AS units_agreed
-FROM every_fact JOIN verdict USING (line_id)
-WHERE denied_by IS NULL AND pending_for IS NULL
-WINDOW agreement AS (
-    PARTITION BY known_before, patient_id, authorization_sk
-    ORDER BY service_day, received_date, claim_id, line_number ROWS UNBOUNDED PRECEDING
-);
-
+-- One row is what is left of a payable line's charge, step by step.
 CREATE OR REPLACE TEMP TABLE priced AS
 WITH within AS (
-    SELECT *, CASE WHEN most_units_a_day IS NULL THEN units_agreed ELSE CAST(
-               least(sum(units_agreed) OVER in_a_day, most_units_a_day)
-               - least(sum(units_agreed) OVER in_a_day - units_agreed, most_units_a_day) AS DECIMAL(9, 3)
-           ) END AS units_paid
-    FROM payable
-    WINDOW in_a_day AS (
-        PARTITION BY known_before, patient_id, units_limit_of, service_day
-        ORDER BY received_date, claim_id, line_number ROWS UNBOUNDED PRECEDING
-    )
+    SELECT payable.*, coalesce(units_left.units, units_agreed) AS units_paid, units_left.exclusion_id AS units_limit_of,
+           units_left.exclusion_sk AS units_limit_sk
+    FROM payable LEFT JOIN units_left USING (line_id)
 ),
 parted AS (
     SELECT *, CASE WHEN units_agreed < units
@@ -114,8 +91,11 @@ SELECT fact.known_before, fact.patient_id, fact.claim_id, fact.line_number, clai
             WHEN unauthorized > 0 THEN 'unauthorized_units' WHEN over_limit > 0 THEN 'units_limit'
             WHEN over_maximum > 0 THEN 'annual_maximum' END AS rule,
        CASE WHEN verdict.denied_by IS NOT NULL OR verdict.pending_for IS NOT NULL THEN verdict.evidence
-            WHEN unauthorized > 0 THEN fact.authorized_by WHEN over_limit > 0 THEN fact.units_limit_of END AS evidence,
-       CASE WHEN verdict.denied_by IS NULL THEN verdict.pending_for END AS pending_for, verdict.causes, fact.act_id,
+            WHEN unauthorized > 0 THEN fact.authorized_by WHEN over_limit > 0 THEN shared.units_limit_of END AS evidence,
+       CASE WHEN verdict.denied_by IS NULL THEN verdict.pending_for END AS pending_for, 
+       coalesce(verdict.causes, CASE WHEN unauthorized > 0 THEN ['unauthorized_units ' || coalesce(fact.authorized_by, '')]
+            WHEN over_limit > 0 THEN ['units_limit ' || coalesce(shared.units_limit_of, '')]
+            WHEN over_maximum > 0 THEN ['annual_maximum '] END) AS causes, fact.act_id,
        CAST(CASE WHEN verdict.denied_by IS NOT NULL THEN fact.charge ELSE 0 END AS DECIMAL(12, 2)) AS denied,
        CAST(CASE WHEN verdict.denied_by IS NULL AND verdict.pending_for IS NOT NULL THEN fact.charge ELSE 0 END
             AS DECIMAL(12, 2)) AS pending,
@@ -125,7 +105,7 @@ SELECT fact.known_before, fact.patient_id, fact.claim_id, fact.line_number, clai
        coalesce(shared.coinsurance, 0) AS coinsurance, coalesce(copay, 0) AS copay,
        coalesce(over_maximum, 0) AS over_maximum, fact.rule_set, fact.line_sk, fact.line_delivery, fact.coverage_sk,
        fact.plan_sk, fact.year_plan_sk, fact.fee_sk, fact.authorization_sk,
-       coalesce(CASE WHEN over_limit > 0 THEN fact.units_limit_sk END, fact.exclusion_sk) AS exclusion_sk
+       coalesce(CASE WHEN over_limit > 0 THEN shared.units_limit_sk END, fact.exclusion_sk) AS exclusion_sk
 FROM every_fact AS fact
 JOIN verdict USING (line_id)
 LEFT JOIN shared USING (line_id)
