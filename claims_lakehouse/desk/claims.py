@@ -10,7 +10,7 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import NamedTuple
 
-from claims_lakehouse.adjudication.acts import SeenLine
+from claims_lakehouse.adjudication.acts import SeenLine, acts_look
 from claims_lakehouse.adjudication.rule_set import APPEALED
 from claims_lakehouse.contracts import MEDICAL_CLAIMS
 from claims_lakehouse.desk.reading import Reading
@@ -163,6 +163,13 @@ def waiting(reading: Reading) -> int:
 
 def unsettled(reading: Reading, settings: Settings) -> dict[Line, Unsettled]:
     """What people said of lines that the publication does not have; the last word about each."""
+    found: dict[Line, Unsettled] = reading.once(
+        f"unsettled {acts_look(settings)}", lambda: _unsettled(reading, settings)
+    )
+    return found
+
+
+def _unsettled(reading: Reading, settings: Settings) -> dict[Line, Unsettled]:
     known = {
         (Line(claim, number), at)
         for claim, number, at in reading.ask("SELECT claim_id, line_number, happened_at FROM internal.claim_act")

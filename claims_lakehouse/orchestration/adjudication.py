@@ -62,7 +62,7 @@ def settle(context: Any, settings: Settings, days: Sequence[date] | None = None,
     """
     try:
         settled = adjudicate(
-            settings, days, again=again, run_id=context.run_id,
+            settings, days, again=again, run_id=context.run.run_id,
             progress=lambda done, of: context.log.info(f"{done:,} of {of:,} received days of patients decided"),
         )  # fmt: skip
     except DecisionsUnsound as error:
@@ -79,7 +79,7 @@ def settle(context: Any, settings: Settings, days: Sequence[date] | None = None,
 class Days(dg.Config):
     """Received days to settle, `YYYY-MM-DD`; all that are due where none is named."""
 
-    days: list[str] = []
+    days: list[str] = []  # noqa: RUF012 - a field of a pydantic model
     again: bool = False
 
 

@@ -46,11 +46,8 @@ def settle(lakehouse: Lakehouse) -> None:
     publish(lakehouse.settings)
 
 
-@pytest.fixture(scope="module")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def land_claims(lakehouse: Lakehouse) -> None:
     """A paid claim, one much like it, one that is denied, and lines without a price, received on two days."""
-    base = tmp_path_factory.mktemp("claims")
-    lakehouse = Lakehouse(base).with_tables()
     lakehouse.land("patients", PRIMING, [patient(patient_id="9077U"), patient(patient_id="9078U")])
     lakehouse.land("plans", PRIMING, [_PLAN])
     lakehouse.land("coverages", PRIMING, [_COVERAGE, _COVERAGE | {"patient_id": "9078U"}])
@@ -80,6 +77,12 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     lakehouse.ingest()
     settle(lakehouse)
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("claims")
+    land_claims(Lakehouse(base).with_tables())
     return base
 
 
@@ -195,7 +198,8 @@ def test_where_nothing_waits_the_list_says_so(lakehouse: Lakehouse) -> None:
     assert visitor.send("/claims/open", number="PAID-1").status_code == 404
 
 
-def test_the_navigation_leads_to_what_waits(looker: Visitor) -> None:
+def test_the_navigation_and_the_overview_lead_to_what_waits(looker: Visitor) -> None:
+    assert '<a href="/pended"><strong>4</strong> lines of claims wait for a person</a>' in looker.get("/").text
     assert '<a href="/pended">Claims</a>' in looker.get("/").text
     for path in ("/pended", page_of(looker, "PAID-1")):
         assert '<a href="/pended" aria-current="page">Claims</a>' in looker.get(path).text

@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from claims_lakehouse import cli
+from claims_lakehouse import cli, decision_commands, review_commands, rule_commands
 from claims_lakehouse.adjudication import rule_sets
 from claims_lakehouse.adjudication.facts import FACTS
 from claims_lakehouse.adjudication.rule_set import parse, standard
 from claims_lakehouse.adjudication.stage import adjudicate
 from claims_lakehouse.contracts import feed_named
 from claims_lakehouse.serving.publish import publish
+from claims_lakehouse.settings import Settings
 from claims_lakehouse_tests.builders import Lakehouse
 from claims_lakehouse_tests.end_to_end.test_command import SECRET, Said, claims
 from claims_lakehouse_tests.medical import line
@@ -30,6 +31,8 @@ BECAUSE = ("--because", "as agreed")
 Run = Callable[..., Said]
 #: A run in this process; what Dagster's own storage warns of is not ours to mend.
 RUNS = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+#: Decides and publishes without Dagster, whose start takes longer than all else.
+HERE = pytest.mark.usefixtures("settled_here")
 
 
 def row(feed: str, **changed: str) -> dict[str, str]:
@@ -101,6 +104,17 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return Said(end.value.code, told.out, " ".join(told.err.split()))
 
     return call
+
+
+@pytest.fixture
+def settled_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def settle_and_publish(settings: Settings, days: list[date] | None = None, *, again: bool = False) -> None:
+        adjudicate(settings, days, again=again)
+        publish(settings)
+
+    monkeypatch.setattr(review_commands, "renew_publication", settle_and_publish)
+    for module in (decision_commands, rule_commands):
+        monkeypatch.setattr(module, "settle_decisions", settle_and_publish)
 
 
 def told(said: Said) -> Any:
@@ -271,7 +285,7 @@ def test_a_list_is_limited_and_filtered(standing: Lakehouse, run: Run) -> None:
     assert (told(said), said.err) == ([], "No line waits.")
 
 
-@RUNS
+@HERE
 def test_a_line_without_a_price_is_approved_with_what_is_allowed(lake: Lakehouse, run: Run) -> None:
     said = run(lake, "review", "approve", "C1", "2", *BECAUSE)
     assert (said.status, "say what is allowed" in said.err) == (2, True)
@@ -289,7 +303,7 @@ def test_a_line_without_a_price_is_approved_with_what_is_allowed(lake: Lakehouse
     assert (said.status, "is approved; expected one that is pending" in said.err) == (2, True)
 
 
-@RUNS
+@HERE
 def test_a_line_is_denied_with_codes_and_opened_again(lake: Lakehouse, run: Run) -> None:
     codes = ("--group", "CO", "--carc", "96", "--rarc", "N130")
     said = run(lake, "review", "deny", "C1", "2", *codes, "--because", "not ours")
@@ -305,14 +319,14 @@ def test_a_line_is_denied_with_codes_and_opened_again(lake: Lakehouse, run: Run)
     assert (said.status, "is pending (appealed) now" in said.out) == (0, True)
     [waits] = told(run(lake, "review", "--rule", "appealed", "--json"))
     assert waits["why"] == [
-        {"rule": "appealed", "reason": "A person opened the line again: a letter came", "evidence": None}
+        {"rule": "appealed", "reason": "A person opened the line again: a letter came", "evidence": "no_price 99214"}
     ]
     assert date.fromisoformat(waits["since"]) > date.fromisoformat(LATER)
 
 
 def test_in_a_process_of_its_own_a_denied_claim_is_opened_again(lake: Lakehouse) -> None:
-    places = {"home": lake.settings.home, "landing": lake.settings.landing}
-    said = claims("review", "appeal", "C2", "1", *BECAUSE, **places)
+    arguments = ("review", "appeal", "C2", "1", *BECAUSE)
+    said = claims(*arguments, home=lake.settings.home, landing=lake.settings.landing)
     assert (said.status, said.err) == (0, "")
     assert said.out.startswith("Line 1 of claim C2 is pending (appealed) now: charge 100.00,")
     assert stands(lake, "C2", 1) == ("pending", "0.00")
@@ -334,7 +348,7 @@ def test_what_is_due_is_decided_published_and_shown_by_day(lake: Lakehouse, run:
     assert (told(said), said.err) == ([], "Nothing changed: every decision stands as it is.")
 
 
-@RUNS
+@HERE
 def test_days_that_are_asked_for_are_decided_once_more_and_come_out_the_same(lake: Lakehouse, run: Run) -> None:
     asked = ("--day", DAY, "--day", LATER, "--day", LAST)
     before = lake.rows("SELECT * FROM decision_history ORDER BY ALL")
@@ -427,7 +441,7 @@ def test_what_conditions_can_read_is_listed(standing: Lakehouse, run: Run) -> No
     assert told(run(standing, "rules", "facts", "--json"))[0] == FACTS[0]._asdict()
 
 
-@RUNS
+@HERE
 def test_rules_are_exported_checked_compared_and_adopted(
     lake: Lakehouse, run: Run, golden: Path, mine: Path, tmp_path: Path
 ) -> None:

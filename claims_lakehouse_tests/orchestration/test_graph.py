@@ -90,7 +90,14 @@ def test_groups_are_the_stages_and_each_feed_goes_through_all_of_them() -> None:
         groups = {GRAPH.get(key).group_name for key in PRODUCED if GRAPH.get(key).tags.get("feed") == feed.name}
         assert groups == {"landing", "validation", "history"}
     assert GRAPH.get(dg.AssetKey("published")).group_name == "serving"
-    assert GRAPH.get(dg.AssetKey("published")).parent_keys == {dg.AssetKey(feed.table) for feed in FEEDS}
+    assert GRAPH.get(dg.AssetKey("published")).parent_keys == {
+        *(dg.AssetKey(feed.table) for feed in FEEDS),
+        dg.AssetKey("decisions"),
+    }
+    assert GRAPH.get(dg.AssetKey("decisions")).group_name == "adjudication"
+    assert GRAPH.get(dg.AssetKey("decisions")).parent_keys == {
+        dg.AssetKey(feed.table) for feed in FEEDS if feed.decides
+    }
 
 
 @pytest.mark.parametrize("feed", FEEDS, ids=lambda feed: feed.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from claims_lakehouse.desk.claims import waiting
 from claims_lakehouse.desk.overview import overview
 from claims_lakehouse.desk.web import charts
 from claims_lakehouse.desk.web.desk import Page, desk_of, utc_now
@@ -19,11 +20,13 @@ _ACTS = 100
 def show_overview(request: Request) -> HTMLResponse:
     """How things stand."""
     desk = desk_of(request)
-    seen = overview(desk.reading, utc_now())
+    reading = desk.reading
+    seen = overview(reading, utc_now())
     return desk.page(
         request,
         "overview.html",
         seen=seen,
+        waiting=waiting(reading),
         rules=charts.bars(seen.by_rule),
         feeds=charts.bars(seen.by_feed),
         ages=charts.bars(seen.by_age),
