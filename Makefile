@@ -39,11 +39,12 @@ ui: $(READY)  ## Open the Dagster UI on data/landing and data/lakehouse
 notebook: $(READY)  ## Run the notebook on sample deliveries and, where it is, shared/data/flexion
 	$(BIN)/python -m claims_lakehouse_tests.notebook
 
-bench: $(READY)  ## Time history and the whole way beside the floor, landing, start-up, questions, desk, medical claims (minutes)
+bench: $(READY)  ## Time history and the whole way beside the floor, landing, start-up, questions, desk, medical claims, decisions (minutes)
 	$(BIN)/python -m benchmarks bench $(ARGS)
 	$(BIN)/python benchmarks/questions.py
 	$(BIN)/python -m benchmarks.desk
 	$(BIN)/python -m benchmarks.medical
+	$(BIN)/python -m benchmarks.adjudication
 
 bench-scale: $(READY)  ## Time the large ones: 50 million rows, 40 million records, 5,000 deliveries (hours)
 	$(BIN)/python -m benchmarks scale $(ARGS)

@@ -115,25 +115,17 @@ def is_known(reading: Reading, claim_id: str) -> bool:
 
 def list_pended(reading: Reading, filters: Filters, *, page: int = 1, rows: int = PAGE_ROWS) -> PendedPage:
     """One page of the lines that wait, oldest received day first; a page past the end is the last."""
-    where, values = _WAITING, dict[str, object]()
+    where, values = "true", dict[str, object]()
     if filters.rule is not None:
         where, values["rule"] = f"{where} AND list_contains(pending_for, $rule)", filters.rule
     if filters.text is not None:
         where, values["text"] = f"{where} AND contains(lower(claim_id), $text)", filters.text.lower()
-    [(total,)] = reading.ask(f"SELECT count(*) FROM internal.line_decision WHERE {where}", values)
+    [(total,)] = reading.ask(f"SELECT count(*) FROM internal.line_decision WHERE {_WAITING} AND {where}", values)
     pages = max(1, -(-int(total) // rows))
     page = min(max(1, page), pages)
     told = _reasons(reading)
     found = reading.ask(
-        f"""
-        SELECT one.claim_id, one.line_number, day, charge, procedure_code, modifiers, pending_for, rule_set
-        FROM (
-            SELECT * FROM internal.line_decision WHERE {where}
-            ORDER BY day, claim_id, line_number LIMIT $rows OFFSET $skip
-        ) AS one
-        LEFT JOIN {MEDICAL_CLAIMS.table} AS line ON medical_claim_sk = line_sk
-        ORDER BY day, one.claim_id, one.line_number
-        """,
+        f"{_WAITING_SINCE.format(where=where)} LIMIT $rows OFFSET $skip",
         {**values, "rows": rows, "skip": (page - 1) * rows},
     )
     lines = []
@@ -206,6 +198,23 @@ def _reasons(reading: Reading) -> dict[tuple[str, str], str]:
 
 
 _WAITING = "is_current AND decision = 'pending'"
+#: One row is one line that waits, and since which received day it has done so, whatever else changed meanwhile.
+_WAITING_SINCE = f"""
+WITH waiting AS (FROM internal.line_decision WHERE {_WAITING} AND {{where}}),
+past AS (
+    SELECT patient_id, claim_id, line_number, day, decision,
+           lag(decision) OVER (PARTITION BY patient_id, claim_id, line_number ORDER BY day) AS decision_before
+    FROM internal.line_decision SEMI JOIN waiting USING (patient_id, claim_id, line_number)
+),
+begun AS (
+    SELECT patient_id, claim_id, line_number, max(day) AS since FROM past
+    WHERE decision = 'pending' AND decision_before IS DISTINCT FROM 'pending' GROUP BY ALL
+)
+SELECT waiting.claim_id, waiting.line_number, since, charge, procedure_code, modifiers, pending_for, rule_set
+FROM waiting JOIN begun USING (patient_id, claim_id, line_number)
+LEFT JOIN {MEDICAL_CLAIMS.table} AS line ON medical_claim_sk = line_sk
+ORDER BY since, waiting.claim_id, waiting.line_number
+"""
 #: Every claim of which something is known, those among them of which no line was accepted.
 _EVERY_CLAIM = rf"""
 SELECT claim_id FROM {MEDICAL_CLAIMS.table} UNION ALL SELECT claim_id FROM internal.line_decision

@@ -52,7 +52,8 @@ def land_claims(lakehouse: Lakehouse) -> None:
     lakehouse.land("plans", PRIMING, [_PLAN])
     lakehouse.land("coverages", PRIMING, [_COVERAGE, _COVERAGE | {"patient_id": "9078U"}])
     lakehouse.land("fee_schedules", PRIMING, [_FEE])
-    lakehouse.land("exclusions", PRIMING, [_EXCLUSION])
+    limit = {"exclusion_id": "X2", "kind": "units_limit", "procedure_code": "99213", "most_units_a_day": "2"}
+    lakehouse.land("exclusions", PRIMING, [_EXCLUSION, _EXCLUSION | limit])
     other = {"provider_npi": npi("198765432"), "date_of_service_from": "2024-01-12", "date_of_service_to": "2024-01-12"}
     lakehouse.land(
         "medical_claims",
@@ -73,6 +74,7 @@ def land_claims(lakehouse: Lakehouse) -> None:
             billed("NEAR-1", charge_amount="101.00", date_of_service_from="2024-01-11",
                    date_of_service_to="2024-01-11", received_date="2024-02-20"),
             billed(ODD, procedure_code="99998", received_date="2024-02-20"),
+            line(claim_id="PART-1", patient_id="9078U", units="3", charge_amount="300.00"),
         ],
     )  # fmt: skip
     lakehouse.ingest()
@@ -167,6 +169,24 @@ def test_lines_that_wait_are_listed_oldest_received_day_first_with_why_and_count
     assert totals == [("4", "lines wait"), ("3", "no_price"), ("1", "near_duplicate")]
 
 
+def test_a_line_waits_since_the_day_on_which_that_began_whatever_changed_meanwhile(
+    landed: Lakehouse, visitor: Visitor
+) -> None:
+    other = {"provider_npi": npi("198765432"), "date_of_service_from": "2024-01-12", "date_of_service_to": "2024-01-12"}
+    landed.land(
+        "medical_claims", APRIL, [billed("WAITS-1", line_number="2", procedure_code="97110", units="2", **other)]
+    )
+    landed.ingest()
+    felt(landed, visitor)
+    assert landed.rows(
+        "SELECT DISTINCT claim_version, decided_on::VARCHAR FROM decision WHERE claim_id = 'WAITS-1'"
+    ) == [(2, APRIL)]
+    assert [row[:2] + row[5:] for row in cells(visitor.get("/pended").text)[1:3]] == [
+        ["WAITS-1", "1", FEBRUARY],
+        ["WAITS-1", "3", FEBRUARY],
+    ]
+
+
 def test_the_list_is_filtered_by_rule_and_by_text_of_the_number_which_stands_in_no_address(looker: Visitor) -> None:
     assert [row[0] for row in cells(looker.get("/pended?rule=near_duplicate").text)[1:]] == ["NEAR-1"]
     found = looker.send("/pended/search", text=" waits ", rule="no_price").headers["location"]
@@ -237,6 +257,21 @@ def test_a_claim_shows_its_lines_adjustments_and_what_an_appeal_of_a_denial_need
     assert ["denied", "PR 96 N130", "The plan does not cover this service.", "100.00", "0.00"] in rows
     assert "What an appeal needs" in text
     assert "The physician&#39;s letter on why the service was medically necessary" in text
+
+
+def test_a_line_of_which_a_part_is_not_paid_can_be_appealed_and_says_what_that_needs(
+    landed: Lakehouse, visitor: Visitor
+) -> None:
+    text = visitor.get(page_of(visitor, "PART-1")).text
+    # Two units of three: 100 beyond the limit, 40 above the fees of 160, 50 deductible, 20 % of 110, copay 10.
+    assert ["Line 1", "99213", "partial", "300.00", "160.00", "78.00", "82.00"] in cells(text)
+    assert ["CO", "96", "N362", "the provider's", "1", "100.00"] in cells(text)
+    assert "The record of the day that shows why so many units were necessary." in text
+    assert say(visitor, "PART-1", 1, "appeal", because="the record came").status_code == 303
+    felt(landed, visitor)
+    assert ["PART-1", "1", "appealed A person opened the line again."] in [
+        row[:3] for row in cells(visitor.get("/pended").text)
+    ]
 
 
 def test_a_claim_shows_facts_rules_versions_and_its_log(looker: Visitor) -> None:

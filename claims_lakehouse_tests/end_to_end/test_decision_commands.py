@@ -428,6 +428,14 @@ def test_rule_sets_in_force_are_listed_and_shown(standing: Lakehouse, run: Run) 
     assert told_of[0]["reads"] == ["coverage_count"]
 
 
+def test_rules_of_a_day_to_come_are_in_force_and_not_yet_those_of_today(lake: Lakehouse, run: Run) -> None:
+    ahead = standard().text.replace("1900-01-01", "2999-01-01").replace('"standard"', '"ahead"')
+    rule_sets.adopt(lake.settings, parse(ahead, "ahead"), [], because="a test", who="me")
+    assert [one["name"] for one in told(run(lake, "rules", "--json"))] == ["standard", "ahead"]
+    assert run(lake, "rules", "show").out == run(lake, "rules", "show", "standard").out
+    assert "from 2999-01-01 on" in run(lake, "rules", "show", "ahead").out
+
+
 def test_before_anything_is_decided_the_standard_rules_are_shown(tmp_path: Path, run: Run) -> None:
     said = run(Lakehouse(tmp_path), "rules", "--json")
     assert (told(said), "None is adopted yet" in said.err) == ([], True)

@@ -39,7 +39,7 @@ router = APIRouter(default_response_class=HTMLResponse)
 Steward = Annotated[Person, Depends(needs("steward"))]
 Act = Literal["approve", "deny", "appeal"]
 #: What can be said to a line, by how it is decided.
-POSSIBLE: dict[str, tuple[Act, ...]] = {"pending": ("approve", "deny"), "denied": ("appeal",)}
+POSSIBLE: dict[str, tuple[Act, ...]] = {"pending": ("approve", "deny"), "denied": ("appeal",), "partial": ("appeal",)}
 #: Whose an amount is, by its group code.
 WHOSE = {"CO": "the provider's", "PR": "the patient's", "OA": "nobody's", "PI": "the provider's, as the plan has it"}
 #: Events whose detail is in the lakehouse's words; those of others are a person's, or name a claim.
