@@ -5,7 +5,8 @@ What needs an import of its own imports it when called.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -116,7 +117,8 @@ def check(file: FileArgument, golden: GoldenOption = None, as_json: JsonOption =
     found = []
     with Progress(console=progress, transient=True) as bar:
         for case in bar.track(cases, description="Deciding golden claims"):
-            found += [(case.place, case.name, told) for told in check_case(case, rule_set)]
+            with _evaluating(f"Golden claim '{case.name}' of {case.place}"):
+                found += [(case.place, case.name, told) for told in check_case(case, rule_set)]
     if as_json:
         print_json([dict(zip(("file", "case", "difference"), row, strict=True)) for row in found])
     else:
@@ -143,7 +145,8 @@ def compare(file: FileArgument, as_json: JsonOption = False, home: HomeOption = 
     rule_set = read(file)
     with reader(Settings.from_environment(home=home)) as con, Progress(console=progress, transient=True) as bar:
         task = bar.add_task("Deciding claims by it", total=None)
-        found = compare_rule_set(con.duckdb, rule_set, lambda done, of: bar.update(task, completed=done, total=of))
+        with _evaluating(called(rule_set)):
+            found = compare_rule_set(con.duckdb, rule_set, lambda done, of: bar.update(task, completed=done, total=of))
     print_comparison(rule_set, found, as_json=as_json)
 
 
@@ -167,7 +170,7 @@ def adopt(
     settings = Settings.from_environment(landing, home)
     require_reason(because)
     rule_set, cases = read(file), _cases(golden)
-    with progress.status(f"Deciding {counted(len(cases), 'golden claim')} …"):
+    with progress.status(f"Deciding {counted(len(cases), 'golden claim')} …"), _evaluating(called(rule_set)):
         rule_sets.adopt(settings, rule_set, cases, because=because, who=user())
     since = rule_set.effective_from
     progress.print(f"Adopted {plain(called(rule_set))}: it decides what is received from {since} on.", soft_wrap=True)
@@ -215,6 +218,18 @@ def _chosen(settings: Settings, named: str | None) -> RuleSet:
         there = ", ".join(map(called, known))
         raise UsageError(f"{len(meant) or 'No'} rule sets are called '{named}'; there are {there}.")
     return meant[0]
+
+
+@contextmanager
+def _evaluating(what: str) -> Iterator[None]:
+    """UsageError where a condition cannot be evaluated, such as a text compared with a number; never the values."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        kind = type(error).__name__
+        raise UsageError(f"{what}: found a value or condition that cannot be evaluated ({kind}).") from None
 
 
 def _cases(golden: Path | None) -> Sequence[Case]:

@@ -512,6 +512,19 @@ def test_rules_that_decide_golden_claims_otherwise_are_told_and_not_adopted(
     assert published(lake) == before
 
 
+def test_a_condition_that_some_line_cannot_answer_is_told_without_the_line(
+    lake: Lakehouse, run: Run, golden: Path, mine: Path
+) -> None:
+    text = mine.read_text().replace('when = "coverage_count = 0"', f'when = "{"*".join(["charge"] * 5)} > 1"')
+    mine.write_text(text.replace('reads = ["coverage_count"]', 'reads = ["charge"]'))
+    for arguments in (("compare", mine), ("check", mine, "--golden", golden), ("adopt", mine, "--golden", golden)):
+        said = run(lake, "rules", *arguments, *(BECAUSE if "adopt" in arguments else ()))
+        assert (said.status, said.out) == (2, "")
+        assert "cannot be evaluated (OutOfRangeException)" in said.err
+        assert "10000" not in said.err
+    assert len(rule_sets.adopted(lake.settings)) == 1
+
+
 # --- claims demo ---
 
 
