@@ -12,6 +12,7 @@ ClaimsLakehouseError
 │   ├── UnreadableFile     a landed file that cannot be read
 │   └── AuditFailed        what a delivery would write breaks a law; it was rolled back
 ├── DecisionsUnsound       what would be decided of claims breaks a law; it was rolled back
+├── PaymentsUnsound        what would be paid is not what was decided; it was rolled back
 ├── WarehouseBusy          another process holds the warehouse
 └── WarehouseUnsound       the warehouse is damaged or of other contracts; the next who opens it makes it anew
 ```
@@ -71,6 +72,10 @@ class AuditFailed(DeliveryError):
 
 class DecisionsUnsound(ClaimsLakehouseError):
     """What would be decided of claims breaks a law; it was rolled back, and stays due."""
+
+
+class PaymentsUnsound(ClaimsLakehouseError):
+    """What would be paid is not what was decided; it was rolled back, and no file was written."""
 
 
 class WarehouseBusy(ClaimsLakehouseError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +84,13 @@ class Settings:
         """What people said to lines of claims that came with a delivery, one JSON line an act."""
         return self.home / "claim_acts" / f"{delivery}.jsonl"
 
+    def payments(self, day: date) -> Path:
+        """The files of a payment day, and what it told once they were sent."""
+        return self.home / "payments" / day.isoformat()
+
     @property
     def settled(self) -> Path:
-        """Says which state of the warehouse, acts and rule sets decisions were settled for; may be deleted at any time."""
+        """Says what decisions were settled for: warehouse, acts and rule sets; may be deleted at any time."""
         return self.home / "settled.json"
 
     def raw(self, feed: str, delivery: str, fingerprint: str) -> Path:
@@ -133,6 +138,12 @@ def catch_up_from() -> int:
 def small_areas() -> Path | None:
     """A list of one's own of the three-digit zip code areas of few people: `CLAIMS_SMALL_ZIPCODES`, one a line."""
     path = os.environ.get("CLAIMS_SMALL_ZIPCODES")
+    return Path(path).absolute() if path else None
+
+
+def payer_settings() -> Path | None:
+    """The file that says who pays and from which bank, and where payees have theirs: `CLAIMS_PAYER_SETTINGS`."""
+    path = os.environ.get("CLAIMS_PAYER_SETTINGS")
     return Path(path).absolute() if path else None
 
 

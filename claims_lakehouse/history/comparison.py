@@ -13,10 +13,11 @@ from claims_lakehouse.warehouse.literals import literal
 _ASIDE = {"internal.ledger": {"loaded_at", "run_id"}}
 #: What people decided about issues is taken up with a publication, not by a rebuild.
 _DECIDED = {"internal.decision", "internal.waiver", "internal.decided"}
-#: What adjudication makes of the tables, and what is due of it: made anew after a rebuild.
+#: What adjudication and payments make of the tables, and what is due of it: made anew after a rebuild.
 _ADJUDICATED = {
     "internal.touched", "internal.due", "internal.line_decision", "internal.rule_set", "internal.rule",
-    "internal.claim_act", "internal.adjudicated",
+    "internal.claim_act", "internal.adjudicated", "internal.remitted_claim", "internal.payee_day",
+    "internal.closed_day",
 }  # fmt: skip
 _NOT_COMPARED = {"internal.change", "internal.schema", *_DECIDED, *_ADJUDICATED}
 

@@ -93,6 +93,30 @@ CREATE TABLE IF NOT EXISTS internal.claim_act (
 CREATE TABLE IF NOT EXISTS internal.adjudicated (acts VARCHAR NOT NULL, rule_sets VARCHAR NOT NULL);
 """
 
+#: What payments keep: each claim in each remittance, and what each payee is paid on each payment day.
+_PAYMENTS = """
+CREATE TABLE IF NOT EXISTS internal.remitted_claim (
+    day DATE NOT NULL, payee VARCHAR NOT NULL, claim_id VARCHAR NOT NULL, patient_id VARCHAR NOT NULL,
+    status VARCHAR NOT NULL, told_on DATE NOT NULL, charge DECIMAL(18, 2), paid DECIMAL(18, 2),
+    patient_share DECIMAL(18, 2),
+    content STRUCT(
+        rendering_npi VARCHAR, frequency_code VARCHAR, place_of_service VARCHAR, received_on DATE,
+        lines STRUCT(
+            line_number INTEGER, procedure_code VARCHAR, modifiers VARCHAR, service_from DATE, service_to DATE,
+            units DECIMAL(9, 3), charge DECIMAL(12, 2), allowed DECIMAL(12, 2), paid DECIMAL(12, 2),
+            adjustments STRUCT(group_code VARCHAR, carc VARCHAR, rarc VARCHAR, amount DECIMAL(12, 2))[]
+        )[]
+    ),
+    is_closed BOOLEAN NOT NULL
+);
+CREATE TABLE IF NOT EXISTS internal.payee_day (
+    day DATE NOT NULL, payee VARCHAR NOT NULL, claims BIGINT NOT NULL, reversals BIGINT NOT NULL,
+    net DECIMAL(18, 2) NOT NULL, balance_taken DECIMAL(18, 2) NOT NULL, balance_forwarded DECIMAL(18, 2) NOT NULL,
+    paid DECIMAL(18, 2) NOT NULL, trace VARCHAR NOT NULL, is_closed BOOLEAN NOT NULL
+);
+CREATE TABLE IF NOT EXISTS internal.closed_day (day DATE NOT NULL, digest VARCHAR NOT NULL);
+"""
+
 
 def columns_ddl(feed: Feed) -> str:
     """The source's columns with their SQL types."""
@@ -130,7 +154,7 @@ def feed_ddl(feed: Feed) -> str:
 
 def create_schema(con: duckdb.DuckDBPyConnection) -> None:
     """Make every table, and say last by which declaration they were made."""
-    con.execute(_SHARED + _DECISIONS + "".join(feed_ddl(feed) for feed in FEEDS))
+    con.execute(_SHARED + _DECISIONS + _PAYMENTS + "".join(feed_ddl(feed) for feed in FEEDS))
     con.execute(
         "CREATE TABLE IF NOT EXISTS internal.schema AS SELECT $version AS version", {"version": schema_version()}
     )
@@ -139,7 +163,7 @@ def create_schema(con: duckdb.DuckDBPyConnection) -> None:
 @cache
 def schema_version() -> str:
     """A hash of every table's declaration."""
-    return sha256((_SHARED + _DECISIONS + "".join(feed_ddl(feed) for feed in FEEDS)).encode()).hexdigest()[:12]
+    return sha256((_SHARED + _DECISIONS + _PAYMENTS + "".join(feed_ddl(feed) for feed in FEEDS)).encode()).hexdigest()[:12]
 
 
 def is_empty(con: duckdb.DuckDBPyConnection) -> bool:

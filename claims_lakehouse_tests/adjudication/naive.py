@@ -9,9 +9,9 @@ from __future__ import annotations
 import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -79,36 +79,61 @@ class Line:
     row: Row
     rules: Rules
     replaces_unknown: bool
-    days_to_receipt: int
+    filed_on: date
     plan_id: str | None = None
     terms: Row | None = None
     year_terms: Row | None = None
     authorization: Row | None = None
     units_limits: list[Row] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
-    speaking: list[tuple[str, str, str]] = field(default_factory=list)
     act: Act | None = None
+    act_id: Act | None = None
     settled: set[str] = field(default_factory=set)
-    act_allowed: Decimal | None = None
-    units_paid: Decimal | None = None
+    priced_by: Act | None = None
+    agreed: Decimal = Decimal(0)
+    left: Decimal = Decimal(0)
+    limited_by: str | None = None
+    is_payable: bool = False
     #: Whether an amount or a count of points lies exactly between two, of which the record does not name one.
     is_between: bool = False
 
     @property
     def key(self) -> Key:
-        return self.row["claim_id"], self.row["line_number"]
+        return key_of(self.row)
 
     @property
-    def place(self) -> tuple[date, str, int]:
-        """Its place among the patient's lines: what was received earlier, by claim and line."""
-        return self.row["received_date"], *self.key
+    def earlier(self) -> tuple[date, str, int]:
+        """Its place beside other lines: a replacement is where what it replaces was."""
+        return self.filed_on, *self.key
+
+    @property
+    def turn(self) -> tuple[date, date, str, int]:
+        """When its amounts are counted."""
+        return self.day, self.row["received_date"], *self.key
 
     @property
     def day(self) -> date:
         return self.row["date_of_service_from"]
 
+    @property
+    def units(self) -> Decimal:
+        return Decimal(1) if self.row["units"] is None else self.row["units"]  # silent: a person let it pass without
+
     def fact(self, name: str | None) -> Any:
         return self.facts.get(name, self.row.get(name)) if name else None
+
+    def causes(self, *, beside: bool | None = None) -> list[tuple[str, str, str]]:
+        """The rules whose condition holds: name, outcome, and what it rests on."""
+        found = []
+        for name, then, _, evidence in self.rules.rules:
+            if beside in (None, name in BESIDE) and CONDITIONS[name](self):
+                rests_on = self.fact(evidence)
+                found.append((name, then, "" if rests_on is None else str(rests_on)))
+        return found
+
+    def speaking(self, *, beside: bool | None = None) -> list[tuple[str, str, str]]:
+        """Those that no person has settled."""
+        return [one for one in self.causes(beside=beside) if f"{one[0]} {one[2]}" not in self.settled]
 
 
 @dataclass(frozen=True)
@@ -122,6 +147,7 @@ class Decided:
     rule: str | None = None
     evidence: str | None = None
     pending_for: tuple[str, ...] | None = None
+    causes: tuple[str, ...] | None = None
     allowed: Decimal | None = None
     paid: Decimal | None = None
     patient_share: Decimal | None = None
@@ -158,64 +184,81 @@ def known(world: World, feed: str, before: date) -> list[Row]:
     return world.found[feed, before]
 
 
+def key_of(row: Row) -> Key:
+    return row["claim_id"], row["line_number"]
+
+
 def name_of(key: Key) -> str:
     claim = key[0].replace("\\", "\\\\").replace("|", "\\|")
     return f"{claim}|{key[1]}"
 
 
-def takers(lines: Sequence[Row]) -> dict[Key, list[tuple[date, str]]]:
+def asks(row: Row) -> bool:
+    """Whether a line replaces or voids something."""
+    return row["frequency_code"] in ("7", "8") and row["original_claim_id"] is not None
+
+
+def takers(lines: Sequence[Row], statements: Sequence[Row]) -> dict[Key, list[tuple[date, str]]]:
     """By which claims each line is taken back, and when these were received."""
-    asks: dict[tuple[str, str], date] = {}
+    since: dict[tuple[str, str], date] = {}
     for row in lines:
-        if row["frequency_code"] in ("7", "8") and row["original_claim_id"]:
-            pair = (row["original_claim_id"], row["claim_id"])
-            asks[pair] = max(asks.get(pair, row["received"]), row["received"])
+        pair = (row["original_claim_id"], row["claim_id"])
+        if asks(row) and pair[0] != pair[1]:
+            since[pair] = max(since.get(pair, row["received"]), row["received"])
     found = defaultdict(list)
-    for (original, taker), since in asks.items():
-        back = asks.get((taker, original))
+    for (original, taker), day in since.items():
         # Silent: of two of one received day the one with the greater number stands.
-        if original != taker and back is not None and (since, taker) < (back, original):
+        if (taker, original) in since and (day, taker) < (since[taker, original], original):
             continue
         for row in lines:
-            if row["claim_id"] == original and taker != original:
-                found[row["claim_id"], row["line_number"]].append((since, taker))
+            if row["claim_id"] == original:
+                found[key_of(row)].append((day, taker))
     for row in lines:
-        statements = [
-            other["received"] for other in lines
-            if other["claim_id"] == row["claim_id"] and other["frequency_code"] in ("7", "8")
+        later = [
+            said["received"] for said in statements
+            if asks(said) and said["claim_id"] == row["claim_id"] and said["received"] > row["received"]
         ]  # fmt: skip
-        if statements and row["received"] < max(statements):
-            found[row["claim_id"], row["line_number"]].append((max(statements), row["claim_id"]))
+        if later:
+            found[key_of(row)].append((max(later), row["claim_id"]))
     return found
+
+
+def filed_on(row: Row, statements: Sequence[Row]) -> date:
+    """When a line was received first; of one that replaces, when the first of the claims before it was (silent: a chain)."""
+    if not asks(row):
+        return row["received_date"]
+    claims = [row["claim_id"]]
+    for claim in claims:
+        for said in statements:
+            if said["claim_id"] == claim and asks(said) and said["original_claim_id"] not in claims:
+                claims.append(said["original_claim_id"])
+    return min(said["received_date"] for said in statements if said["claim_id"] in claims)
 
 
 def stands(world: World, rule_sets: Sequence[Rules], patient: str, before: date) -> tuple[list[Line], dict[Key, Decided]]:
     """The patient's lines that are to be decided, and what is said of those that are not."""
     rows = [row for row in known(world, "medical_claims", before) if row["patient_id"] == patient]
+    statements = [
+        row for row in world.rows["medical_claims"] if row["patient_id"] == patient and row["received"] < before
+    ]
     claims = {row["claim_id"] for row in rows}
-    taken = takers(rows)
+    taken = takers(rows, statements)
     lines, others = [], {}
     for row in rows:
-        key, asks = (row["claim_id"], row["line_number"]), row["frequency_code"] in ("7", "8")
-        has_original = asks and row["original_claim_id"] in claims
+        key, has_original = key_of(row), False
+        if asks(row) and row["original_claim_id"] == row["claim_id"]:
+            # Silent: of its own number something is there to be replaced only where there was an earlier statement.
+            has_original = any(
+                said["claim_id"] == row["claim_id"] and said["received"] < row["received"] for said in statements
+            )
+        elif asks(row):
+            has_original = row["original_claim_id"] in claims
         if key in taken or (row["frequency_code"] == "8" and has_original):
             by = max(taken[key])[1] if key in taken else None
-            # A claim that voids itself takes itself back.
-            if by is None and row["original_claim_id"] == row["claim_id"]:
-                by = row["claim_id"]
             others[key] = Decided(None, row["charge_amount"], taken_back_by=by)
             continue
-        received = [row["received_date"]]
-        if has_original:
-            # Received first: what an earlier statement said counts, too.
-            received += [
-                other["received_date"] for other in world.rows["medical_claims"]
-                if other["claim_id"] == row["original_claim_id"] and other["patient_id"] == patient
-                and other["received"] < before
-            ]  # fmt: skip
-        last_day = row["date_of_service_to"] or row["date_of_service_from"]
         in_force = [one for one in rule_sets if one.effective_from <= row["received"]] or [rule_sets[0]]
-        lines.append(Line(row, in_force[-1], asks and not has_original, (min(received) - last_day).days))
+        lines.append(Line(row, in_force[-1], asks(row) and not has_original, filed_on(row, statements)))
     return lines, others
 
 
@@ -272,7 +315,7 @@ def learn(world: World, line: Line, before: date) -> None:
         line.terms, line.year_terms = valid_on(terms, day), valid_on(terms, date(day.year, 1, 1))
     facts["plan_is_known"] = terms is not None
     facts["filing_days"] = line.terms["timely_filing_days"] if line.terms else None
-    facts["days_to_receipt"] = line.days_to_receipt
+    facts["days_to_receipt"] = (line.filed_on - (row["date_of_service_to"] or day)).days
     facts["fee"] = fee_of(world, line, before)
     system = "cpt" if row["procedure_code"] < "A" else "hcpcs"
     codes = [one for one in known(world, "code_sets", before) if one["system"] == system]
@@ -347,34 +390,35 @@ def likeness(line: Line, other: Line) -> tuple[int, bool]:
 
 
 def compare(world: World, lines: Sequence[Line], before: date) -> None:
-    """The facts of lines beside each other; `lines` has none that is denied by itself."""
+    """The facts of lines beside each other; `lines` has none that is denied by itself, and no void."""
+
+    def act(line: Line) -> tuple[Any, ...]:  # silent: the order of modifiers says nothing
+        return line.day, line.row["provider_npi"], line.row["procedure_code"], sorted((line.row["modifiers"] or "").split("|"))
+
     repeating = set()
     for line in lines:
-        act = [line.row[name] for name in ("date_of_service_from", "provider_npi", "procedure_code", "modifiers")]
-        same = [
-            other for other in lines if other.place < line.place and act == [
-                other.row[name] for name in ("date_of_service_from", "provider_npi", "procedure_code", "modifiers")
-            ]
-        ]  # fmt: skip
+        same = [other for other in lines if other.earlier < line.earlier and act(other) == act(line)]
         if same:
-            line.facts["duplicate_of"] = name_of(min(same, key=lambda other: other.place).key)
+            line.facts["duplicate_of"] = name_of(min(same, key=lambda other: other.earlier).key)
             repeating.add(line.key)
-    # Lines that repeat others are neither like others nor parts or wholes.
+    # Silent: lines that repeat others are like none, nor parts or wholes, where no person let them pass.
     single = [line for line in lines if line.key not in repeating]
     for line in single:
         alike = []
         for other in single:
-            if other.row["claim_id"] != line.row["claim_id"] and other.place < line.place:
+            if other.row["claim_id"] != line.row["claim_id"] and other.earlier < line.earlier:
                 points, is_between = likeness(line, other)
                 line.is_between |= is_between
                 alike.append((-points, name_of(other.key)))
         if alike and -min(alike)[0] >= 85:
             line.facts["similarity"], line.facts["similar_to"] = -min(alike)[0], min(alike)[1]
+    some = [line for line in lines if line.key not in repeating or (line.act and line.act.act == "approved")]
+    for line in some:
         wholes = []
         for edit in known(world, "procedure_edits", before):
             if edit["bundled_code"] != line.row["procedure_code"] or edit["modifier_indicator"] == "9":
                 continue
-            for other in single:
+            for other in some:
                 is_whole = (
                     other is not line and other.row["procedure_code"] == edit["procedure_code"] and other.day == line.day
                     and other.row["provider_npi"] == line.row["provider_npi"] and holds(edit, line.day)
@@ -419,29 +463,42 @@ CONDITIONS: Mapping[str, Callable[[Line], bool]] = {
 }
 
 
-def ask(line: Line, *, beside: bool) -> None:
-    """Which rules speak about the line: those whose condition holds, where no person has settled what they rest on."""
-    for name, then, _, evidence in line.rules.rules:
-        if (name in BESIDE) is beside and CONDITIONS[name](line):
-            rests_on = line.fact(evidence)
-            if f"{name} {'' if rests_on is None else rests_on}" not in line.settled:
-                line.speaking.append((name, then, "" if rests_on is None else str(rests_on)))
-
-
 def hear(world: World, line: Line, before: date) -> None:
-    """What people said to the line as it is: the last word decides, what they accepted before stays accepted."""
+    """What people said to the line as it is: the last word decides, what they accepted or appealed stays settled."""
     content = feed_named("medical_claims").content
     for act in world.acts:
-        is_of_line = (act.row["claim_id"], act.row["line_number"]) == line.key
-        if is_of_line and act.day < before and all(act.row[name] == line.row[name] for name in content):
-            line.act = act
-            line.settled |= set(act.settles) if act.act == "approved" else set()
-            line.act_allowed = line.act_allowed if act.allowed is None else act.allowed
+        is_of_line = key_of(act.row) == line.key and act.day < before
+        if is_of_line and all(act.row[name] == line.row[name] for name in content):
+            line.act = line.act_id = act
+            line.settled |= set(act.settles) if act.act != "denied" else set()
+            line.priced_by = act if act.allowed is not None else line.priced_by
 
 
-def is_denied_alone(line: Line) -> bool:
-    # Silent: a line that waits for an appeal counts for others as it did before.
-    return (line.act is not None and line.act.act == "denied") or any(then == "deny" for _, then, _ in line.speaking)
+def holds_still(act: Act | None, line: Line) -> bool:
+    """Whether something speaks still of what a person saw (silent: of several, one is enough); amounts always do."""
+    if act is None or not act.settles:
+        return act is not None
+    causes = {f"{name} {evidence}" for name, _, evidence in line.causes()}
+    return any(one in causes or one.split(" ")[0] in AMOUNTS for one in act.settles)
+
+
+def weigh(world: World, lines: Sequence[Line], before: date) -> None:
+    """Facts beside other lines, and what people's words are worth: whom they denied counts until they lapse."""
+    for is_first in (True, False):
+        for line in lines:
+            for name in ("duplicate_of", "similarity", "similar_to", "part_of"):
+                line.facts.pop(name, None)
+        counting = [
+            line for line in lines
+            if line.row["frequency_code"] != "8"
+            and not any(then == "deny" for _, then, _ in line.speaking(beside=False))
+            and (is_first or line.act is None or line.act.act != "denied")
+        ]  # fmt: skip
+        compare(world, counting, before)
+        if is_first:
+            for line in lines:
+                line.act = line.act if holds_still(line.act, line) else None
+                line.priced_by = line.priced_by if holds_still(line.priced_by, line) else None
 
 
 # --- Amounts ---
@@ -477,28 +534,38 @@ class Counters:
         return got
 
 
+def count_units(lines: Sequence[Line]) -> None:
+    """Which of their units lines are paid for; silent: each limit runs over all of them before the next, stricter first."""
+    counters = Counters()
+    for line in lines:
+        line.agreed = line.units
+        if line.authorization:
+            # Silent: a line that needs no authorization is not held to the one it names, but uses it up.
+            number, most = line.authorization["authorization_number"], line.authorization["units"]
+            got = counters.take(("authorization", number), line.units, most)
+            if line.fact("needs_authorization") and f"unauthorized_units {number}" not in line.settled:
+                line.agreed = got
+        line.left = line.agreed
+    limits = {one["exclusion_id"]: one for line in lines for one in line.units_limits}
+    for limit in sorted(limits.values(), key=lambda one: (one["most_units_a_day"], one["exclusion_id"])):
+        for line in lines:
+            if limit in line.units_limits and f"units_limit {limit['exclusion_id']}" not in line.settled:
+                got = counters.take(("limit", limit["exclusion_id"], line.day), line.left, limit["most_units_a_day"])
+                line.limited_by = limit["exclusion_id"] if got < line.left else line.limited_by
+                line.left = got
+
+
 def pay(line: Line, counters: Counters) -> Decided:
     """What of a line's charge is paid, and what becomes of the rest."""
     row, charge = line.row, line.row["charge_amount"]
-    units = Decimal(1) if row["units"] is None else row["units"]  # silent: a person let it pass without units
-    agreed = units
-    if line.authorization:
-        # Silent: a line that needs no authorization is not held to the one it names, but uses it up.
-        number, most = line.authorization["authorization_number"], line.authorization["units"]
-        got = counters.take(("authorization", number), units, most)
-        agreed = got if line.fact("needs_authorization") else units
-    left = agreed
-    for limit in line.units_limits:
-        used = counters.taken["limit", limit["exclusion_id"], line.day]
-        left = min(left, max(Decimal(0), limit["most_units_a_day"] - used))
-    for limit in line.units_limits:
-        counters.taken["limit", limit["exclusion_id"], line.day] += left
-    unauthorized = share(line, units - agreed, units)
-    over_limit = share(line, units - left, units) - unauthorized
+    unauthorized = share(line, line.units - line.agreed, line.units)
+    over_limit = share(line, line.units - line.left, line.units) - unauthorized
     remaining = charge - unauthorized - over_limit
     # Silent: to the cent, and a cent at least for whatever part of a unit; a person's word instead of the fee.
-    priced = max(to_the_cent(Fraction(line.fact("fee") or 0) * Fraction(left)), CENT)
-    allowed = min(remaining, priced if line.act_allowed is None else line.act_allowed) if left else NOTHING
+    priced = max(to_the_cent(Fraction(line.fact("fee") or 0) * Fraction(line.left)), CENT)
+    if line.priced_by and line.priced_by.allowed is not None:
+        priced = line.priced_by.allowed
+    allowed = min(remaining, priced) if line.left else NOTHING
     terms, year_terms = line.terms or {}, line.year_terms or {}
     year = (line.plan_id, line.day.year)
     deductible = counters.take(("deductible", *year), allowed, year_terms.get("deductible", NOTHING))
@@ -506,54 +573,57 @@ def pay(line: Line, counters: Counters) -> Decided:
     plan_part = to_the_cent(Fraction(rest) * (100 - Fraction(terms.get("coinsurance", 0))) / 100)
     visit = ("copay", row["claim_id"], line.day, row["place_of_service"])
     copay = counters.take(visit, plan_part, copay_at(line.terms, row["place_of_service"]))
-    benefit = plan_part - copay
-    paid = counters.take(("paid", *year), benefit, year_terms.get("annual_maximum"))
+    most = None if "annual_maximum " in line.settled else year_terms.get("annual_maximum")
+    paid = counters.take(("paid", *year), plan_part - copay, most)
     amounts = {
         "unauthorized": unauthorized, "over_limit": over_limit, "above_fee": remaining - allowed,
-        "deductible": deductible, "coinsurance": rest - plan_part, "copay": copay, "over_maximum": benefit - paid,
+        "deductible": deductible, "coinsurance": rest - plan_part, "copay": copay,
+        "over_maximum": plan_part - copay - paid,
     }  # fmt: skip
-    line.units_paid = left
     limits = [name for name in ("unauthorized_units", "units_limit", "annual_maximum") if amounts[AMOUNTS[name]] > 0]
     if (charge > 0 and remaining == 0) or (paid == 0 and amounts["over_maximum"] > 0):
         decision = "denied"
     else:
         decision = "partial" if limits else "approved"
-    evidence = None
-    if limits and limits[0] == "unauthorized_units":
-        evidence = line.fact("authorized_by")
-    elif limits and limits[0] == "units_limit":  # silent: of several, the tightest
-        evidence = min((one["most_units_a_day"], one["exclusion_id"]) for one in line.units_limits)[1]
+    rests_on = {"unauthorized_units": line.fact("authorized_by"), "units_limit": line.limited_by}
+    rule = limits[0] if limits else None  # silent: of several, the first that takes
     theirs = sum((amounts[AMOUNTS[name]] for name in AMOUNTS if line.rules.groups[name] == "PR"), NOTHING)
     return Decided(
-        decision, charge, rule=limits[0] if limits else None, evidence=evidence, allowed=allowed, paid=paid,
+        decision, charge, rule=rule, evidence=rests_on.get(rule or ""), allowed=allowed, paid=paid,
+        causes=(f"{rule} {rests_on.get(rule) or ''}",) if rule else None,
         patient_share=theirs, denied=NOTHING, pending=NOTHING, **amounts,
     )  # fmt: skip
 
 
 def not_paid(line: Line) -> Decided | None:
     """What becomes of a line that is denied or waits; None where it is neither."""
-    charge, said = line.row["charge_amount"], line.act.act if line.act else None
-    denying = [(name, evidence) for name, then, evidence in line.speaking if then == "deny"]
-    pending = [(name, evidence) for name, then, evidence in line.speaking if then == "pend"]
+    charge, said, speaking = line.row["charge_amount"], line.act.act if line.act else None, line.speaking()
+    denying = [(name, evidence) for name, then, evidence in speaking if then == "deny"]
+    pending = [(name, evidence) for name, then, evidence in speaking if then == "pend"]
     none = dict.fromkeys(("allowed", "paid", *AMOUNTS.values()), NOTHING)
     groups = {name: group for name, _, group, _ in line.rules.rules}
-    if said == "appealed":
+    if line.act and said == "appealed":
         return Decided(
-            "pending", charge, pending_for=("appealed",), patient_share=NOTHING, denied=NOTHING, pending=charge, **none
-        )
-    if said == "denied":
-        theirs = charge if line.act and line.act.group == "PR" else NOTHING
-        return Decided("denied", charge, rule="reviewed", patient_share=theirs, denied=charge, pending=NOTHING, **none)
+            "pending", charge, pending_for=("appealed",), causes=line.act.settles, patient_share=NOTHING,
+            denied=NOTHING, pending=charge, **none,
+        )  # fmt: skip
+    if line.act and said == "denied":
+        theirs = charge if line.act.group == "PR" else NOTHING
+        return Decided(
+            "denied", charge, rule="reviewed", causes=line.act.settles, patient_share=theirs, denied=charge,
+            pending=NOTHING, **none,
+        )  # fmt: skip
     if denying:
         name, evidence = denying[0]
         theirs = charge if groups[name] == "PR" else NOTHING
         return Decided(
-            "denied", charge, rule=name, evidence=evidence or None, patient_share=theirs, denied=charge,
-            pending=NOTHING, **none,
+            "denied", charge, rule=name, evidence=evidence or None, causes=(f"{name} {evidence}",),
+            patient_share=theirs, denied=charge, pending=NOTHING, **none,
         )  # fmt: skip
     if pending:
         return Decided(
             "pending", charge, evidence=pending[0][1] or None, pending_for=tuple(name for name, _ in pending),
+            causes=tuple(f"{name} {evidence}" for name, evidence in pending),
             patient_share=NOTHING, denied=NOTHING, pending=charge, **none,
         )  # fmt: skip
     return None
@@ -564,23 +634,22 @@ def decided(
 ) -> tuple[dict[Key, Decided], dict[Key, Line]]:
     """What is decided of each of the patient's lines by what had been received before a day; and what was known of them."""
     lines, found = stands(world, rule_sets, patient, before)
+    lines.sort(key=lambda line: line.turn)
     for line in lines:
         learn(world, line, before)
         hear(world, line, before)
-        ask(line, beside=False)
-    compare(world, [line for line in lines if not is_denied_alone(line)], before)
+    weigh(world, lines, before)
     for line in lines:
-        ask(line, beside=True)
+        line.is_payable = not_paid(line) is None
+    count_units([line for line in lines if line.is_payable])
     counters = Counters()
-    for line in sorted(lines, key=lambda line: (line.day, *line.place)):
-        outcome = not_paid(line) or pay(line, counters)
+    for line in lines:
+        outcome = pay(line, counters) if line.is_payable else not_paid(line)
         statements = {
             row["received"] for row in world.rows["medical_claims"]
             if row["claim_id"] == line.row["claim_id"] and row["received"] < before
         }  # fmt: skip
-        found[line.key] = Decided(
-            **{name: getattr(outcome, name) for name in NAMES if name != "claim_version"}, claim_version=len(statements)
-        )
+        found[line.key] = replace(outcome, claim_version=len(statements))
     return found, {line.key: line for line in lines}
 
 

@@ -28,7 +28,6 @@ LIMITS_ON_ONE_LINE_BESIDE_ANOTHER = True
 RECEIVED_DATES_WITHIN_A_CLAIM = True
 EARLIER_STATEMENTS_FILED_IN_TIME = True
 LATER_STATEMENTS_OF_A_REPLACEMENT = True
-SETTLED_WITHOUT_UNITS = True
 
 STEADY = settings(
     max_examples=int(os.environ.get("DECIDE_EXAMPLES", "60")), deadline=None, report_multiple_bugs=False,
@@ -112,7 +111,7 @@ def decided(
     found: dict[tuple[str, date], dict[Key, Decided]] = {standpoint: {} for standpoint in standpoints}
     for values in cursor.fetchall():
         row = dict(zip(names, values, strict=True))
-        row["pending_for"] = None if row["pending_for"] is None else tuple(row["pending_for"])
+        row |= {name: None if row[name] is None else tuple(row[name]) for name in ("pending_for", "causes")}
         lines = found[row["patient_id"], row["known_before"].date()]
         key = row["claim_id"], row["line_number"]
         assert key not in lines, f"{key} is decided twice"
@@ -337,26 +336,28 @@ def worlds(draw: Draw) -> World:
     ]  # fmt: skip
     world = World({feed: one_version_a_day(feed, some) for feed, some in rows.items()})
     for patient in patients:
-        for _ in range(one_of(draw, [0, 0, 1, 2, 3])):
-            mine = [row for row in world.rows["medical_claims"] if row["claim_id"].startswith(patient)]
-            world = World(world.rows, [*world.acts, said(draw, world, one_of(draw, mine))])
-    return World(world.rows, sorted(world.acts, key=lambda act: act.day))
+        mine = [row for row in world.rows["medical_claims"] if row["claim_id"].startswith(patient)]
+        for row in [one_of(draw, mine) for _ in range(one_of(draw, [0, 0, 1, 2, 3]))]:
+            for _ in range(one_of(draw, [1, 1, 2, 3])):
+                act = said(draw, world, row)
+                acts = sorted([*world.acts, *([act] if act else [])], key=lambda act: act.day)
+                world = World(world.rows, acts)
+    return world
 
 
-def said(draw: Draw, world: World, row: Row) -> Act:
-    """What a person says to a line: what they settle is what they see, all of it or some."""
+def said(draw: Draw, world: World, row: Row) -> Act | None:
+    """What a person says to a line: about all causes that they see; None where there is nothing to say."""
     day = max(row["received"], one_of(draw, RECEIVED))
-    act = one_of(draw, ["approved", "approved", "approved", "denied", "appealed"])
-    settles: list[str] = []
-    if act == "approved":
-        _, lines = naive.decided(world, [_STANDARD], row["patient_id"], day_after(day))
-        line = lines.get((row["claim_id"], row["line_number"]))
-        settles = [f"{name} {evidence}" for name, _, evidence in line.speaking] if line else []
-        settles = settles[1 if rarely(draw) else 0 :]
-        if not SETTLED_WITHOUT_UNITS:
-            settles = [one for one in settles if one != "units_missing "]
+    found, _ = naive.decided(world, [_STANDARD], row["patient_id"], day_after(day))
+    outcome = found.get(naive.key_of(row))
+    may = {"pending": ["approved", "approved", "denied"], "denied": ["appealed"], "partial": ["appealed"]}
+    if outcome is None or outcome.decision not in may:
+        return None
+    causes, act = outcome.causes or (), one_of(draw, may[outcome.decision])
+    needs_price = any(cause.startswith("no_price") for cause in causes)
+    allowed = one_of(draw, ["15.00", "0.01"] if needs_price else [None, "15.00"])
     return Act(
-        row, day, act, tuple(settles), money(draw, [None, None, "15.00", "0.00"]) if act == "approved" else None,
+        row, day, act, causes, Decimal(allowed) if allowed and act == "approved" else None,
         one_of(draw, ["PR", "CO"]) if act == "denied" else None,
     )  # fmt: skip
 
@@ -395,16 +396,19 @@ def assert_within_limits(found: Mapping[Key, Decided], lines: Mapping[Key, naive
             most[name] = limit
 
     for key, line in lines.items():
-        if line.units_paid is not None:
+        if line.is_payable:
             year = (line.plan_id, line.day.year)
             if line.year_terms:
                 count(("deductible", *year), found[key].deductible, line.year_terms["deductible"])
-                count(("paid", *year), found[key].paid, line.year_terms["annual_maximum"])
+                if "annual_maximum " not in line.settled:
+                    count(("paid", *year), found[key].paid, line.year_terms["annual_maximum"])
             if line.authorization and line.fact("needs_authorization"):
                 number = line.authorization["authorization_number"]
-                count(("authorization", number), line.units_paid, line.authorization["units"])
+                if f"unauthorized_units {number}" not in line.settled:
+                    count(("authorization", number), line.left, line.authorization["units"])
             for limit in line.units_limits:
-                count(("limit", limit["exclusion_id"], line.day), line.units_paid, limit["most_units_a_day"])
+                if f"units_limit {limit['exclusion_id']}" not in line.settled:
+                    count(("limit", limit["exclusion_id"], line.day), line.left, limit["most_units_a_day"])
     assert {name: amount for name, amount in taken.items() if amount > most[name]} == {}
 
 

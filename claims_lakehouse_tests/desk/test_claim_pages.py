@@ -364,9 +364,17 @@ def test_a_claim_that_there_is_not_is_said_in_words(looker: Visitor) -> None:
 # What a steward says.
 
 
-def test_a_line_without_a_price_is_approved_with_what_is_allowed(landed: Lakehouse, visitor: Visitor) -> None:
+def test_a_line_without_a_price_is_approved_with_what_is_allowed(
+    landed: Lakehouse, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[str] = []
+    desk = visitor.client._transport.app.state.desk  # type: ignore[attr-defined]
+    monkeypatch.setattr(desk, "acted", lambda: woken.append("acted"))
+    assert say(visitor, ODD, 1, "approve", allowed="80.00", because="").status_code == 400
+    assert woken == []
     answer = say(visitor, ODD, 1, "approve", allowed="80.00", because="as the contract has it")
     assert (answer.status_code, answer.headers["location"]) == (303, page_of(visitor, ODD) + "?saved=approve")
+    assert woken == ["acted"]
     text = visitor.get(answer.headers["location"]).text
     assert "Saved: it is on record, and will be felt with the next publication." in text
     assert [one for one in visitor_forms(text) if "/lines/" in one] == []

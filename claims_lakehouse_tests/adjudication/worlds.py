@@ -1,0 +1,191 @@
+"""Small worlds that tests of adjudication share: rows of every feed that decides, and a lakehouse that takes them in."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+
+from claims_lakehouse.adjudication.settle import Settled
+from claims_lakehouse.adjudication.stage import adjudicate
+from claims_lakehouse.contracts import feed_named
+from claims_lakehouse.serving.publish import publish
+from claims_lakehouse_tests import builders, medical
+from claims_lakehouse_tests.builders import Lakehouse
+
+#: What tells of processing, not of what was received and said.
+OF_PROCESSING = ("decided_at", "run_id")
+#: What shows a known defect; a switch is turned on when the defect is mended.
+LINES_CHANGE_PATIENTS = True
+
+
+def row(feed: str, **changed: str) -> dict[str, str]:
+    """A row of a feed, empty but for what is given."""
+    return {column.name: "" for column in feed_named(feed).columns} | changed
+
+
+def plan(**changed: str) -> dict[str, str]:
+    usual = {"plan_id": "GOLD", "plan_name": "Gold", "deductible": "0.00", "coinsurance": "20", "timely_filing_days": "90"}
+    return row("plans", **usual | changed)
+
+
+def coverage(**changed: str) -> dict[str, str]:
+    return row("coverages", **{"patient_id": "1000U", "plan_id": "GOLD", "covered_from": "2024-01-01"} | changed)
+
+
+def fee(**changed: str) -> dict[str, str]:
+    usual = {"plan_id": "GOLD", "procedure_code": "99213", "allowed_amount": "80.00", "effective_from": "2024-01-01"}
+    return row("fee_schedules", **usual | changed)
+
+
+def exclusion(**changed: str) -> dict[str, str]:
+    usual = {"exclusion_id": "E1", "kind": "not_covered", "procedure_code": "99213", "effective_from": "2024-01-01"}
+    return row("exclusions", **usual | changed)
+
+
+def edit(**changed: str) -> dict[str, str]:
+    usual = {"procedure_code": "99214", "bundled_code": "99213", "modifier_indicator": "1", "effective_from": "2024-01-01"}
+    return row("procedure_edits", **usual | changed)
+
+
+def authorization(**changed: str) -> dict[str, str]:
+    usual = {"authorization_number": "A1", "patient_id": "1000U", "procedure_code": "99213", "authorized_from": "2024-01-01"}
+    return row("authorizations", **usual | changed)
+
+
+def receive(lakehouse: Lakehouse, feed: str, delivery: str, rows: Iterable[dict[str, str]]) -> None:
+    """A delivery lands and goes through all stages."""
+    lakehouse.land(feed, delivery, list(rows))
+    assert lakehouse.process(feed, delivery) is None
+
+
+def settle(lakehouse: Lakehouse, *days: str, again: bool = False) -> dict[str, Settled]:
+    """Adjudicate; what changed, by day."""
+    asked = [date.fromisoformat(day) for day in days] or None
+    return {day.isoformat(): found for day, found in adjudicate(lakehouse.settings, asked, again=again).items()}
+
+
+def ask(lakehouse: Lakehouse, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    """Ask the warehouse."""
+    with duckdb.connect(str(lakehouse.settings.warehouse), read_only=True) as con:
+        con.execute("SET TimeZone = 'UTC'")
+        return con.execute(sql, list(values)).fetchall()
+
+
+def decided(lakehouse: Lakehouse) -> list[tuple[Any, ...]]:
+    """Every decision, but for what tells of processing."""
+    return ask(lakehouse, f"SELECT * EXCLUDE ({', '.join(OF_PROCESSING)}) FROM internal.line_decision ORDER BY ALL")
+
+
+def happened(lakehouse: Lakehouse) -> list[tuple[Any, ...]]:
+    """Every event of every claim, but for what tells of when and by which run decisions were made."""
+    publish(lakehouse.settings)
+    made = "event IN ('replaced', 'voided', 'reversed', 'decided', 'pended')"
+    aside = ", ".join(f"CASE WHEN NOT ({made}) THEN {name} END AS {name}" for name in ("happened_at", "run_id"))
+    return lakehouse.rows(f"SELECT * REPLACE ({aside}) FROM claim_event ORDER BY ALL")
+
+
+def log(lakehouse: Lakehouse, claim: str, line: int = 1) -> list[tuple[Any, ...]]:
+    """What was decided of a line, by day: decision, what is paid, and why it changed."""
+    return ask(
+        lakehouse,
+        "SELECT CAST(day AS VARCHAR), decision, CAST(paid AS VARCHAR), because FROM internal.line_decision"
+        " WHERE claim_id = ? AND line_number = ? ORDER BY day, patient_id",
+        claim,
+        line,
+    )
+
+
+def copied(lakehouse: Lakehouse, base: Path) -> Lakehouse:
+    """The same lakehouse in another place."""
+    shutil.copytree(lakehouse.settings.home.parent, base, dirs_exist_ok=True)
+    return Lakehouse(base)
+
+
+class Delivery(NamedTuple):
+    """What one delivery says: rows of a feed, by the key that says when they were received."""
+
+    feed: str
+    key: str
+    rows: tuple[dict[str, str], ...]
+
+
+DAYS = ("2024-02-01", "2024-02-05", "2024-02-10", "2024-02-15", "2024-02-20")
+PATIENTS, PLANS, PROCEDURES = ("1000U", "2000U", "3000U"), ("GOLD", "SILVER"), ("99213", "99214", "97110", "J1100")
+#: What of a world comes on its first day, and how often each feed comes on a later one.
+_OFTEN = {
+    "plans": 0.2, "patients": 0.2, "coverages": 0.4, "fee_schedules": 0.4, "exclusions": 0.3, "procedure_edits": 0.2,
+    "authorizations": 0.3, "code_sets": 0.15, "medical_claims": 0.9,
+}  # fmt: skip
+
+
+def world(seed: int) -> list[Delivery]:
+    """A small world: what is received on some days, in the order in which it is."""
+    rng = random.Random(f"world {seed}")
+    found = []
+    for number, day in enumerate(DAYS):
+        for feed, often in _OFTEN.items():
+            if rng.random() < (often if number else max(often, 0.6)):
+                found.append(Delivery(feed, day + rng.choice(("", "", "T0930")), said(rng, feed, number)))
+    return found
+
+
+def said(rng: random.Random, feed: str, number: int) -> tuple[dict[str, str], ...]:
+    """What a delivery of a feed says on the day of that number; few words, so that they are said again."""
+    count = rng.choice((1, 2, 3)) + (3 if feed in ("medical_claims", "fee_schedules") else 0)
+    rows = {tuple(one[name] for name in feed_named(feed).key): one for one in (_said(rng, feed, number) for _ in range(count))}
+    return tuple(rows.values())
+
+
+def _said(rng: random.Random, feed: str, number: int) -> dict[str, str]:
+    pick, since = rng.choice, rng.choice(("2020-01-01", "2020-01-01", "2024-01-10"))
+    code, patient_id = pick(PROCEDURES), pick(PATIENTS)
+    if feed == "plans":
+        return plan(plan_id=pick(PLANS), deductible=pick(("0.00", "20.00", "50.00")), coinsurance=pick(("20", "33.33")),
+                    copays=pick(("", "11=5.00|other=7")), annual_maximum=pick(("", "", "90.00")))  # fmt: skip
+    if feed == "patients":
+        born, on = pick(("2010-01-09", "1980-05-05")), pick(("2023-01-01", "2024-01-05"))
+        return builders.patient(patient_id=patient_id, date_of_birth=born, last_modified_date=on)
+    if feed == "coverages":
+        return coverage(patient_id=patient_id, plan_id=pick(PLANS), covered_from=since, covered_to=pick(("", "", "2024-01-09")))
+    if feed == "fee_schedules":
+        return fee(plan_id=pick(PLANS), procedure_code=code, effective_from=since, modifier=pick(("", "", "25")),
+                   allowed_amount=pick(("80.00", "33.33", "55.01")))  # fmt: skip
+    if feed == "exclusions":
+        kind = pick(("not_covered", "age_limit", "units_limit", "authorization_required", "sex_limit"))
+        limits = {"age_limit": {"least_age": "18"}, "units_limit": {"most_units_a_day": "1.5"}, "sex_limit": {"sex": "f"}}
+        about = pick(({"procedure_code": code}, {"procedure_code": code}, {"diagnosis_code": "E11"}))
+        return exclusion(exclusion_id=pick(("E1", "E2", "E3")), plan_id=pick(("", *PLANS)), kind=kind, effective_from=since,
+                         **{"procedure_code": ""} | about | limits.get(kind, {}))  # fmt: skip
+    if feed == "procedure_edits":
+        whole, part = rng.sample(PROCEDURES, 2)
+        return edit(procedure_code=whole, bundled_code=part, modifier_indicator=pick("019"), effective_from=since)
+    if feed == "authorizations":
+        return authorization(authorization_number=pick(("A1", "A2", "A3")), patient_id=patient_id, procedure_code=code,
+                             units=pick(("", "1", "2")), authorized_from=since)  # fmt: skip
+    if feed == "code_sets":
+        return medical.code(system="hcpcs" if code > "A" else "cpt", code=code, effective_from=since)
+    return _line(rng, number, code)
+
+
+def _line(rng: random.Random, number: int, code: str) -> dict[str, str]:
+    """A line of one of few claims, each of a patient of its own."""
+    pick, place = rng.choice, rng.randrange(7)
+    frequency, day = pick("1111178"), pick(("2024-01-08", "2024-01-10", "2024-01-10"))
+    patient_id = PATIENTS[place % len(PATIENTS)]
+    if LINES_CHANGE_PATIENTS and rng.random() < 0.15:
+        patient_id = pick(PATIENTS)
+    original = f"C{(place + len(PATIENTS) * rng.choice((0, 1, 1, 2))) % 8}" if frequency in "78" else ""
+    return medical.line(
+        claim_id=f"C{place}", line_number=pick("112"), patient_id=patient_id, procedure_code=code,
+        provider_npi=pick(("1234567893", "1234567893", "1000000004")), modifiers=pick(("", "", "25", "59")),
+        diagnosis_codes=pick(("E119|I10", "I10")), date_of_service_from=day, date_of_service_to=day,
+        units=pick(("1", "1", "2", "")), charge_amount=pick(("100.00", "60.00", "33.33")),
+        prior_auth_number=pick(("", "A1", "A2")), frequency_code=frequency, original_claim_id=original,
+        received_date=pick(("2024-01-20", "2024-01-20", "2024-01-31")),
+    )  # fmt: skip
