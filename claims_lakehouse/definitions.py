@@ -21,6 +21,7 @@ from claims_lakehouse.orchestration.jobs import (  # noqa: E402
     release_job,
     retract_job,
 )
+from claims_lakehouse.orchestration.payments import payments  # noqa: E402
 from claims_lakehouse.orchestration.resources import Lakehouse  # noqa: E402
 from claims_lakehouse.orchestration.sensors import alert_sensor, landing_sensor, publication_sensor  # noqa: E402
 
@@ -30,6 +31,7 @@ defs = dg.Definitions(
         icd10cm,
         *(asset for feed in FEEDS for asset in feed_assets(feed)),
         decisions,
+        payments,
         published,
         deidentified,
     ],

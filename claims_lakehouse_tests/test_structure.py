@@ -17,7 +17,7 @@ PACKAGE = REPOSITORY / "claims_lakehouse"
 #: The way of the data: a stage imports those before it.
 STAGES = ("landing", "validation", "history", "serving")
 #: Stages beside these that came later, and the stages that each may import.
-SIBLINGS = {"adjudication": ("landing", "history")}
+SIBLINGS = {"adjudication": ("landing", "history"), "payments": ("adjudication", "history")}
 #: What stands beside the stages, and what it may import in its turn.
 SHARED = {
     "contracts": {"errors"},

@@ -95,8 +95,10 @@ def approve(settings: Settings, seen: SeenLine, *, because: str, who: str, allow
 
     UsageError where it does not wait, or has no price and none is given; Overtaken where somebody said something since.
     """
-    if allowed is not None and not 0 < allowed <= seen.charge:
-        raise UsageError(f"What is allowed: found {allowed}; expected more than nothing, and at most the charge.")
+    if allowed is not None and not (
+        allowed.is_finite() and 0 < allowed <= seen.charge and allowed == round(allowed, 2)
+    ):
+        raise UsageError("What is allowed: expected an amount to the cent, more than nothing and at most the charge.")
     if seen.needs_price and allowed is None:
         raise UsageError("The plan has no price for the line: say what is allowed.")
     _say(settings, seen, "approved", ("pending",), because, who, allowed=allowed)

@@ -15,7 +15,7 @@ import duckdb
 
 from claims_lakehouse.adjudication.decide import decide, in_order
 from claims_lakehouse.adjudication.facts import FACT_NAMED, Fact
-from claims_lakehouse.adjudication.rule_set import APPEALED, REVIEWED, Codes, Rule, RuleSet
+from claims_lakehouse.adjudication.rule_set import APPEALED, REVIEWED, Codes, Rule, RuleSet, standard
 from claims_lakehouse.contracts import MEDICAL_CLAIMS
 from claims_lakehouse.errors import UsageError
 
@@ -108,10 +108,11 @@ _VERSIONS = {
     "plan_sk": ("plan at the service", "dim_plan", "plan_sk", "plan_id"),
     "year_plan_sk": ("plan of the year", "dim_plan", "plan_sk", "plan_id"),
     "fee_sk": ("fee", "dim_fee_schedule", "fee_schedule_sk",
-               "plan_id || ' ' || procedure_code || ' ' || modifier || ' ' || effective_from"),
+               "concat_ws(' ', plan_id, procedure_code, nullif(modifier, ''), effective_from)"),
     "authorization_sk": ("authorization", "dim_prior_authorization", "prior_authorization_sk", "authorization_number"),
     "exclusion_sk": ("limit", "dim_exclusion", "exclusion_sk", "exclusion_id"),
 }  # fmt: skip
+_NOTHING = Decimal("0.00")
 _SHOWN_OF_A_LINE = ("patient_id", "provider_npi", "procedure_code", "modifiers", "diagnosis_codes", "units",
                     "date_of_service_from", "date_of_service_to", "place_of_service", "charge_amount",
                     "prior_auth_number", "frequency_code", "original_claim_id", "received_date", "delivery",
@@ -144,13 +145,13 @@ def explain(
     events = _events(con, claim_id, day)
     if not patients and not events:
         raise UsageError(f"Nothing is known of a claim '{claim_id}'" + (f" on {day}." if day else "."))
-    decide(con, rule_sets)
+    decide(con, rule_sets or [standard()])
     decided = _dicts(con, "SELECT * FROM outcome WHERE claim_id = $claim ORDER BY line_number", claim=claim_id)
     facts = {one["line_number"]: one for one in
              _dicts(con, "SELECT * FROM every_fact WHERE claim_id = $claim", claim=claim_id)}  # fmt: skip
     stood = {one["line_number"]: one for one in
              _dicts(con, "SELECT * FROM stood_line WHERE claim_id = $claim", claim=claim_id)}  # fmt: skip
-    named = {one.digest: one for one in rule_sets}
+    named = {one.digest: one for one in rule_sets or [standard()]}
     lines = [
         _line(con, one, stood[one["line_number"]], facts.get(one["line_number"]), named.get(one["rule_set"] or ""))
         for one in decided
@@ -177,7 +178,7 @@ def _line(
         appeal = "The record of the service, and a letter that answers the reason that was given."
     return LineExplanation(
         one["claim_id"], one["line_number"], one["decision"], one["taken_back_by"], one["charge"],
-        one["allowed"] or Decimal(0), one["paid"] or Decimal(0), one["patient_share"] or Decimal(0), rule_set, line,
+        one["allowed"] or _NOTHING, one["paid"] or _NOTHING, one["patient_share"] or _NOTHING, rule_set, line,
         facts, rules, steps, list(_versions(con, one)), appeal,
     )  # fmt: skip
 

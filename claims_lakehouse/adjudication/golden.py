@@ -78,6 +78,8 @@ def parse_cases(text: str, place: str) -> list[Case]:
     given, names = said.get("given", {}), {feed.name for feed in _FEEDS}
     cases = []
     for one in said.get("case", []):
+        if not isinstance(one, dict) or not all(isinstance(expected, dict) for expected in one.get("expect", [])):
+            raise UsageError(f"{place}: found a case, or what one expects, that is no table; expected [[case]].")
         name = str(one.get("name"))
         unknown = {*given, *one} - names - {"name", "act", "expect"}
         if "name" not in one or not one.get("expect") or unknown:
@@ -92,7 +94,18 @@ def parse_cases(text: str, place: str) -> list[Case]:
 
 
 def check(case: Case, rule_set: RuleSet) -> list[str]:
-    """Decide a case by a rule set; what comes out differently from what is expected, line by line, and nothing else."""
+    """Decide a case by a rule set; what comes out differently from what is expected, line by line, and nothing else.
+
+    UsageError where the case cannot be understood.
+    """
+    try:
+        return _check(case, rule_set)
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, duckdb.Error) as error:
+        told = str(error).splitlines()[0] if str(error) else ""
+        raise UsageError(f"{case.place}, case '{case.name}': {type(error).__name__}: {told}") from None
+
+
+def _check(case: Case, rule_set: RuleSet) -> list[str]:
     with duckdb.connect() as con:
         create_schema(con)
         for feed in _FEEDS:

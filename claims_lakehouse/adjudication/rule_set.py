@@ -50,7 +50,7 @@ _FUNCTIONS = {
     "year",
     "date_diff",
 }
-_KINDS = {"CONSTANT", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "OPERATOR", "FUNCTION", "CASE", "BETWEEN", "CAST"}
+_KINDS = {"CONSTANT", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "OPERATOR", "FUNCTION", "CASE", "BETWEEN"}
 _ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -147,29 +147,41 @@ def parse(text: str, place: str) -> RuleSet:
         said = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{place}: {error}") from None
-    reader = _Reader(place)
-    head = reader.table(said, "the file", {"name": str, "version": str, "effective_from": date, "settings": dict,
-                                           "rule": list, "adjustment": dict})  # fmt: skip
-    settings = reader.table(head["settings"], "[settings]", {"similarity": int, "separate_modifiers": list})
-    modifiers = tuple(settings["separate_modifiers"])
-    if not all(isinstance(one, str) and re.fullmatch("[A-Z0-9]{2}", one) for one in modifiers):
-        raise reader.wrong("[settings] separate_modifiers", "another list", "modifiers of two characters")
-    rules = tuple(reader.rules(head["rule"]))
-    adjustments = {name: reader.codes(said, f"[adjustment.{name}]") for name, said in head["adjustment"].items()}
-    if set(adjustments) != set(ADJUSTMENTS):
-        raise reader.wrong("[adjustment]", ", ".join(sorted(adjustments)), ", ".join(ADJUSTMENTS))
-    digest = sha256(text.encode()).hexdigest()[:16]
-    return RuleSet(
-        digest, head["name"], head["version"], head["effective_from"], settings["similarity"], modifiers, rules,
-        adjustments, text,
-    )  # fmt: skip
+    with duckdb.connect() as con:
+        reader = _Reader(place, con)
+        head = reader.table(said, "the file", {"name": str, "version": str, "effective_from": date, "settings": dict,
+                                               "rule": list, "adjustment": dict})  # fmt: skip
+        settings = reader.table(head["settings"], "[settings]", {"similarity": int, "separate_modifiers": list})
+        if not 0 <= settings["similarity"] <= 100:
+            raise reader.wrong("[settings] similarity", str(settings["similarity"]), "points, 0 to 100")
+        modifiers = tuple(settings["separate_modifiers"])
+        if not all(isinstance(one, str) and re.fullmatch("[A-Z0-9]{2}", one) for one in modifiers):
+            raise reader.wrong("[settings] separate_modifiers", "another list", "modifiers of two characters")
+        rules = tuple(reader.rules(head["rule"]))
+        adjustments = {name: reader.codes(said, f"[adjustment.{name}]") for name, said in head["adjustment"].items()}
+        if set(adjustments) != set(ADJUSTMENTS):
+            raise reader.wrong("[adjustment]", ", ".join(sorted(adjustments)), ", ".join(ADJUSTMENTS))
+        digest = sha256(text.encode()).hexdigest()[:16]
+        return RuleSet(
+            digest, head["name"], head["version"], head["effective_from"], settings["similarity"], modifiers, rules,
+            adjustments, text,
+        )  # fmt: skip
+
+
+#: A row of which nothing is known, and one that says the most: what fails on either would fail on some line.
+_LEAST = "SELECT " + ", ".join(f"NULL::{fact.sql_type} AS {fact.name}" for fact in FACTS)
+_MOSTS = {
+    "DECIMAL(12, 2)": "9999999999.99", "DECIMAL(9, 3)": "999999.999", "VARCHAR": "'J1100'", "BOOLEAN": "true",
+    "DATE": "DATE '9999-12-31'", "BIGINT": "3000000", "INTEGER": "3000000",
+}  # fmt: skip
+_MOST = "SELECT " + ", ".join(f"{_MOSTS[fact.sql_type]}::{fact.sql_type}" for fact in FACTS)
 
 
 class _Reader:
     """Reads the tables of one file, and says where one is wrong."""
 
-    def __init__(self, place: str) -> None:
-        self._place = place
+    def __init__(self, place: str, con: duckdb.DuckDBPyConnection) -> None:
+        self._place, self._con = place, con
 
     def wrong(self, where: str, found: str, expected: str) -> UsageError:
         return UsageError(f"{self._place}, {where}: found {found}; expected {expected}.")
@@ -179,7 +191,7 @@ class _Reader:
         if not isinstance(said, dict):
             raise self.wrong(where, "no table", "one")
         for key, kind in wanted.items():
-            if not isinstance(said.get(key), kind) or said[key] == "" or isinstance(said[key], bool):
+            if type(said.get(key)) is not kind or said[key] == "":
                 found = repr(said[key]) if key in said else "nothing"
                 raise self.wrong(f"{where} {key}", found, f"a {kind.__name__}")
         for key, value in said.items():
@@ -205,7 +217,7 @@ class _Reader:
                 raise self.wrong(f"{where} then", repr(rule["then"]), "deny or pend")
             names.add(rule["name"])
             reads = self.reads(rule["when"], where)
-            if sorted(rule["reads"]) != sorted(reads):
+            if sorted(map(str, rule["reads"])) != reads:
                 told = ", ".join(map(str, rule["reads"]))
                 raise self.wrong(f"{where} reads", told or "nothing", f"what the condition reads: {', '.join(reads)}")
             if "evidence" in rule and rule["evidence"] not in FACT_NAMED:
@@ -228,7 +240,7 @@ class _Reader:
 
     def reads(self, when: str, where: str) -> list[str]:
         """The facts that a condition reads; it has to be one expression over facts that is true or false."""
-        with duckdb.connect() as con:
+        with self._con.cursor() as con:
             [(tree,)] = con.execute(
                 "SELECT json_serialize_sql($sql)", {"sql": f"SELECT {when} AS condition"}
             ).fetchall()
@@ -246,9 +258,9 @@ class _Reader:
             if not plain:
                 raise self.wrong(f"{where} when", "more than one expression", "a condition over facts")
             facts = sorted(set(self._facts(selected[0], where)))
-            columns = ", ".join(f"NULL::{fact.sql_type} AS {fact.name}" for fact in FACTS)
             try:
-                [(_, kind, *_)] = con.execute(f"DESCRIBE SELECT {when} AS condition FROM (SELECT {columns})").fetchall()
+                [(_, kind, *_)] = con.execute(f"DESCRIBE SELECT {when}\nFROM ({_LEAST})").fetchall()
+                con.execute(f"SELECT {when}\nFROM ({_LEAST} UNION ALL {_MOST})").fetchall()
             except duckdb.Error as error:
                 raise self.wrong(f"{where} when", str(error).splitlines()[0], "a condition over facts") from None
         if kind != "BOOLEAN":

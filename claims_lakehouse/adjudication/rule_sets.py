@@ -69,6 +69,8 @@ def adopt(
             f" '{name}': {told[0]}"
         )
     adopt_standard(settings)
+    if any(one.rule_set.digest == rule_set.digest for one in adopted(settings)):
+        raise UsageError(f"{rule_set.name} {rule_set.version} is in force already, as it is.")
     _write(settings, rule_set, who, because, now)
 
 

@@ -17,7 +17,7 @@ _DECIDED = {"internal.decision", "internal.waiver", "internal.decided"}
 _ADJUDICATED = {
     "internal.touched", "internal.due", "internal.line_decision", "internal.rule_set", "internal.rule",
     "internal.claim_act", "internal.adjudicated", "internal.remitted_claim", "internal.payee_day",
-    "internal.closed_day",
+    "internal.closed_day", "internal.remitted",
 }  # fmt: skip
 _NOT_COMPARED = {"internal.change", "internal.schema", *_DECIDED, *_ADJUDICATED}
 

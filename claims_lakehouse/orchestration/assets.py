@@ -21,6 +21,7 @@ from claims_lakehouse.orchestration.metadata import (
     validated_schema,
 )
 from claims_lakehouse.orchestration.partitions import deliveries
+from claims_lakehouse.orchestration.payments import PAYMENTS, pay
 from claims_lakehouse.orchestration.resources import OWNERS, WAREHOUSE_POOL, Lakehouse
 from claims_lakehouse.orchestration.stages import Report, issues_key, raw_key, told_safely, validated_key
 from claims_lakehouse.serving.deidentify import read_areas, renew
@@ -133,7 +134,7 @@ def _history(feed: Feed) -> dg.AssetsDefinition:
 
 @dg.asset(
     group_name="serving",
-    deps=[*(feed.table for feed in FEEDS), DECISIONS],
+    deps=[*(feed.table for feed in FEEDS), DECISIONS, PAYMENTS],
     kinds={"duckdb"},
     owners=OWNERS,
     tags={"stage": "serving"},
@@ -142,10 +143,11 @@ def _history(feed: Feed) -> dg.AssetsDefinition:
     description="The DuckDB file that readers open: tables, views and macros, replaced at once by what was audited.",
 )
 def published(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """Settle decisions that are due, so that readers see none that is behind, and replace the published file."""
+    """Settle decisions and payments that are due, so that readers see none that is behind, and replace the file."""
     settings = lakehouse.settings()
     with told_safely(context.retry_number):
         settle(context, settings)
+        pay(context, settings)
         publication = publish(settings)
     return dg.MaterializeResult(
         metadata={

@@ -42,6 +42,9 @@ def remit(con: duckdb.DuckDBPyConnection, closed: Sequence[ClosedDay]) -> bool:
     Raises:
         PaymentsUnsound: A law would be broken: what is paid and carried is not what is decided.
     """
+    asked = _asked(con, closed)
+    if con.execute("SELECT look FROM internal.remitted").fetchall() == [(asked,)]:
+        return False
     before = _look(con)
     _lay_closed(con, closed)
     last = closed[-1].day if closed else None
@@ -76,6 +79,8 @@ def remit(con: duckdb.DuckDBPyConnection, closed: Sequence[ClosedDay]) -> bool:
         " day IN (SELECT day FROM internal.closed_day) AS is_closed FROM payee_day"
     )
     _audit(con)
+    con.execute("DELETE FROM internal.remitted")
+    con.execute("INSERT INTO internal.remitted VALUES ($look)", {"look": asked})
     changed = _look(con) != before
     if changed:
         con.execute("UPDATE internal.change SET n = n + 1")
@@ -132,7 +137,9 @@ def _lay_closed(con: duckdb.DuckDBPyConnection, closed: Sequence[ClosedDay]) -> 
             con.execute(
                 f"INSERT INTO internal.remitted_claim BY NAME SELECT *, true AS is_closed FROM read_parquet({literal(one.told)})"
             )
-            con.execute("INSERT INTO internal.closed_day VALUES ($day, $digest)", {"day": one.day, "digest": one.digest})
+            con.execute(
+                "INSERT INTO internal.closed_day VALUES ($day, $digest)", {"day": one.day, "digest": one.digest}
+            )
 
 
 def _audit(con: duckdb.DuckDBPyConnection) -> None:
@@ -179,6 +186,12 @@ def _audit(con: duckdb.DuckDBPyConnection) -> None:
         [(count,)] = con.execute(f"SELECT count(*) {broken}").fetchall()
         if count:
             raise PaymentsUnsound(f"Payments: found {count:,} that break '{law}'; expected none.")
+
+
+def _asked(con: duckdb.DuckDBPyConnection, closed: Sequence[ClosedDay]) -> str:
+    """What remittances follow from: decisions and closed days. Whatever changes decisions writes some, or removes some."""
+    [(decided,)] = con.execute("SELECT concat(count(*), '/', max(decided_at)) FROM internal.line_decision").fetchall()
+    return "/".join([decided, *(f"{one.day}:{one.digest}" for one in closed)])
 
 
 def _look(con: duckdb.DuckDBPyConnection) -> tuple[object, ...]:

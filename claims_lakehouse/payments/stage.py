@@ -39,7 +39,9 @@ _MADE = "made.json"
 class PaymentDay(NamedTuple):
     """A payment day: its payees, what is paid and carried, its files, and whether they were sent.
 
-    `files` are names below payments/<day>; empty where no payer is configured.
+    `files` are names below payments/<day>; empty where no payer is configured. `unknown` are payees of whom the payer's
+    settings say nothing: they are told and paid nothing until these do. `is_new` says that the day came out otherwise than
+    it was.
     """
 
     day: date
@@ -50,6 +52,8 @@ class PaymentDay(NamedTuple):
     forwarded: Decimal
     files: tuple[str, ...]
     is_closed: bool
+    unknown: tuple[str, ...] = ()
+    is_new: bool = False
 
 
 def make_payments(settings: Settings) -> list[PaymentDay]:
@@ -69,26 +73,36 @@ def _make_payments(settings: Settings) -> list[PaymentDay]:
     path = payer_settings()
     payer = PayerSettings.read(path) if path else None
     with sound_warehouse(settings) as con:
+        if not con.execute("SELECT 1 FROM internal.line_decision LIMIT 1").fetchall() and not sent_days(settings):
+            return []
         closed = closed_days(settings)
+        before = {one[:5]: one for one in payment_days(con, settings)}
         with transaction(con):
             remit(con, closed)
-        if payer:
-            _write_files(con, settings, payer, {one.day for one in closed})
-        return payment_days(con, settings)
+        written = _write_files(con, settings, payer, {one.day for one in closed}) if payer else set()
+        days = payment_days(con, settings, payer)
+    return [one._replace(is_new=one.day in written or one[:5] not in before) for one in days]
 
 
-def payment_days(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[PaymentDay]:
-    """Every payment day, in order."""
+def payment_days(
+    con: duckdb.DuckDBPyConnection, settings: Settings, payer: PayerSettings | None = None
+) -> list[PaymentDay]:
+    """Every payment day, in order; which payees are unknown is told where the payer's settings are given."""
     rows = con.execute(
         """
-        SELECT day, count(*), sum(claims), sum(reversals), sum(paid), sum(balance_forwarded), bool_and(is_closed)
+        SELECT day, list(payee ORDER BY payee), sum(claims), sum(reversals), sum(paid), sum(balance_forwarded),
+               bool_and(is_closed)
         FROM internal.payee_day GROUP BY day ORDER BY day
         """
     ).fetchall()
-    return [
-        PaymentDay(day, payees, int(claims), int(reversals), paid, forwarded, tuple(_files(settings, day)), is_closed)
-        for day, payees, claims, reversals, paid, forwarded, is_closed in rows
-    ]
+    days = []
+    for day, payees, claims, reversals, paid, forwarded, is_closed in rows:
+        unknown = tuple(payee for payee in payees if payee not in payer.payees) if payer and not is_closed else ()
+        files = tuple(_files(settings, day))
+        days.append(
+            PaymentDay(day, len(payees), int(claims), int(reversals), paid, forwarded, files, is_closed, unknown)
+        )
+    return days
 
 
 def mark_sent(settings: Settings, day: date, *, who: str) -> Sent:
@@ -98,9 +112,8 @@ def mark_sent(settings: Settings, day: date, *, who: str) -> Sent:
         UsageError: There is no such day, it is closed already, an earlier one is open, or its files are not made.
         PaymentsUnsound: The files of an earlier day are not what was sent.
     """
-    make_payments(settings)
+    days = {one.day: one for one in make_payments(settings)}
     with sound_warehouse(settings) as con:
-        days = {one.day: one for one in payment_days(con, settings)}
         if day not in days:
             raise UsageError(f"There is no payment day {day}; see `claims payments`.")
         if days[day].is_closed:
@@ -109,6 +122,11 @@ def mark_sent(settings: Settings, day: date, *, who: str) -> Sent:
             raise UsageError(f"Payment day {earlier[0]} was not sent; expected days to be sent in their order.")
         if not days[day].files:
             raise UsageError(f"Payment day {day} has no files: name the payer's settings by CLAIMS_PAYER_SETTINGS.")
+        if days[day].unknown:
+            raise UsageError(
+                f"Payment day {day}: the payer's settings say nothing of {len(days[day].unknown)} payees, the first is"
+                f" {days[day].unknown[0]}; expected a table payees.<NPI> for each."
+            )
         told = settings.payments(day) / TOLD
         with replacing(told) as temporary:
             con.execute(
@@ -178,8 +196,14 @@ def _control_number(trace: str) -> int:
     return int(sha256(trace.encode()).hexdigest(), 16) % 999_999_999 + 1
 
 
-def _write_files(con: duckdb.DuckDBPyConnection, settings: Settings, payer: PayerSettings, closed: set[date]) -> None:
-    """Make the files of open days what they should be, and remove those that nothing is to be told by."""
+def _write_files(
+    con: duckdb.DuckDBPyConnection, settings: Settings, payer: PayerSettings, closed: set[date]
+) -> set[date]:
+    """Make the files of open days what they should be, and remove those that nothing is to be told by.
+
+    Returns the days whose files were made anew.
+    """
+    written: set[date] = set()
     base = settings.home / "payments"
     looks = dict(
         con.execute(
@@ -200,6 +224,7 @@ def _write_files(con: duckdb.DuckDBPyConnection, settings: Settings, payer: Paye
         folder = make_folder(settings.payments(day))
         if _is_made(folder, made):
             continue
+        written.add(day)
         wanted: dict[str, str] = {}
         for name, data in _contents(con, day, payer):
             wanted[name] = sha256(data).hexdigest()
@@ -208,12 +233,15 @@ def _write_files(con: duckdb.DuckDBPyConnection, settings: Settings, payer: Paye
             if left.name not in wanted:
                 left.unlink()
         write_json(folder / _MADE, made | {"files": wanted})
+    return written
 
 
 def _contents(con: duckdb.DuckDBPyConnection, day: date, payer: PayerSettings) -> Iterator[tuple[str, bytes]]:
     """A day's files, name and bytes."""
     told = []
     for remittance in remittances(con, day):
+        if remittance.payee not in payer.payees:
+            continue
         yield f"{remittance.payee}.835", write_835(remittance, payer, payer.payee(remittance.payee))
         told.append(remittance)
     bank = write_bank_file(day, told, payer)

@@ -152,6 +152,7 @@ _DETAILED = {
     "claims": ("claim_detail", "claim_at_service", "monthly_cost"),
     "medical_claims": (
         "medical_claim_diagnosis", "decision", "decision_history", "claim_decision", "adjustment", "claim_event",
+        "remittance", "payment",
     ),
 }  # fmt: skip
 

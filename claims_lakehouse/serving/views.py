@@ -42,6 +42,7 @@ def _statements(feeds: Sequence[Feed]) -> list[str]:
         _sql("questions"),
         _sql("medical"),
         _sql("decisions"),
+        _sql("payments"),
         _sql("ledger").format(
             versions_by_delivery=_by_delivery(feeds, "table"),
             restated_by_delivery=_by_delivery(feeds, "restated_table"),

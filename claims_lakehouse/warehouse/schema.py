@@ -115,6 +115,7 @@ CREATE TABLE IF NOT EXISTS internal.payee_day (
     paid DECIMAL(18, 2) NOT NULL, trace VARCHAR NOT NULL, is_closed BOOLEAN NOT NULL
 );
 CREATE TABLE IF NOT EXISTS internal.closed_day (day DATE NOT NULL, digest VARCHAR NOT NULL);
+CREATE TABLE IF NOT EXISTS internal.remitted (look VARCHAR NOT NULL);
 """
 
 

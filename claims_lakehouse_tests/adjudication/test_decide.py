@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pytest
@@ -28,6 +28,7 @@ LIMITS_ON_ONE_LINE_BESIDE_ANOTHER = True
 RECEIVED_DATES_WITHIN_A_CLAIM = True
 EARLIER_STATEMENTS_FILED_IN_TIME = True
 LATER_STATEMENTS_OF_A_REPLACEMENT = True
+CHARGES_OF_CENTS = True
 
 STEADY = settings(
     max_examples=int(os.environ.get("DECIDE_EXAMPLES", "60")), deadline=None, report_multiple_bugs=False,
@@ -128,13 +129,48 @@ LONG_AGO = date(2020, 1, 1)
 PROCEDURES, NPIS = ["99213", "99214", "97110", "J1100"], ["1234567893", "1000000004", "1987654320"]
 DIAGNOSES = ["E119", "E119|I10", "I10|E1165", "I10"]
 UNITS = ["1", "2", "3", "0.5", "1.5", "2.25"]
-CHARGES = ["10.00", "20.00", "33.33", "50.00", "49.90", "7.01", "100.00", "0.03", "0.01", "0.00"]
+CHARGES = ["10.00", "20.00", "33.33", "50.00", "49.90", "7.01", "100.00", "0.00", "0.03", "0.01"]
 FEES = ["10.00", "7.77", "25.00", "3.33", "0.01", "0.00"]
 #: How many patients a world has at most: each is a small world of its own, and they cost hardly more than one.
 MOST_PATIENTS = int(os.environ.get("DECIDE_PATIENTS", "5"))
 
 Draw = Callable[..., Any]
 Rows = list[dict[str, Any]]
+
+
+class Theme(NamedTuple):
+    """What a patient's world is mostly about: most lines are worth looking at only where much else is in order."""
+
+    procedures: Sequence[str] = PROCEDURES
+    modifiers: Sequence[str | None] = (None, "25", "59", "XX", "XX|25", "25|XX")
+    frequencies: Sequence[str] = ("1",)
+    charges: Sequence[str] = CHARGES
+    units: Sequence[str] = UNITS
+    kinds: Sequence[str] = ()
+    claims: int = 5
+    lines: int = 4
+    #: Of how many claims, lines and plans one is out of the ordinary.
+    one_in: int = 6
+    one_plan: bool = False
+    restated: bool = False
+
+
+THEMES = {
+    "amounts": Theme(claims=2),
+    "units": Theme(
+        procedures=["97110"], modifiers=["25", "59", "XX", "XX|25", "25|59"], claims=2, one_plan=True,
+        kinds=["units_limit", "authorization_required", "units_limit", "authorization_required", "units_limit"],
+    ),
+    "alike": Theme(procedures=PROCEDURES[:2], modifiers=[None, None, "25", "XX|25", "25|XX"],
+                   charges=["100.00", "99.00", "98.80", "95.00"], lines=2, units=["1", "2"], one_plan=True),
+    "bundled": Theme(procedures=PROCEDURES[1:3], modifiers=[None, "25", "XX", "59"], claims=3, lines=3),
+    "replaced": Theme(frequencies=["1", "1", "7", "7", "8"], lines=2, restated=True),
+    "restated": Theme(frequencies=["1", "7", "8"], claims=2, lines=3, restated=True),
+    "wild": Theme(
+        frequencies=["1", "1", "1", "1", "7", "7", "8"], one_in=3, restated=True,
+        kinds=["units_limit", "authorization_required", "not_covered", "age_limit", "sex_limit"],
+    ),
+}  # fmt: skip
 
 
 def one_of(draw: Draw, values: Sequence[Any]) -> Any:
@@ -175,13 +211,13 @@ def plan_rows(draw: Draw, plans: Sequence[str]) -> Rows:
     ]  # fmt: skip
 
 
-def coverage_rows(draw: Draw, patient: str, plans: Sequence[str]) -> Rows:
+def coverage_rows(draw: Draw, patient: str, plans: Sequence[str], theme: Theme) -> Rows:
     always = {"patient_id": patient, "plan_id": plans[0], "received": PRIMING,
               "covered_from": LONG_AGO, "covered_to": None}  # fmt: skip
-    rows: Rows = [] if rarely(draw) else [always]
+    rows: Rows = [] if rarely(draw, theme.one_in) else [always]
     return rows + [
         {"patient_id": patient, "plan_id": one_of(draw, plans), "received": received(draw), **period(draw, "covered")}
-        for _ in range(one_of(draw, [0, 0, 1, 2, 3]))
+        for _ in range(one_of(draw, [0, 0, 0, 1, 2, 3]) if not theme.one_plan else 0)
     ]
 
 
@@ -190,7 +226,7 @@ def fee_rows(draw: Draw, plans: Sequence[str]) -> Rows:
     amount = money(draw, FEES[:4])
     rows = [
         {"plan_id": plan, "procedure_code": code, "allowed_amount": amount, **always}
-        for plan in plans for code in PROCEDURES[: 3 if rarely(draw) else 4]
+        for plan in plans for code in PROCEDURES[: 3 if rarely(draw, 6) else 4]
     ]  # fmt: skip
     return rows + [
         {
@@ -202,13 +238,11 @@ def fee_rows(draw: Draw, plans: Sequence[str]) -> Rows:
     ]  # fmt: skip
 
 
-def exclusion_rows(draw: Draw, prefix: str, plans: Sequence[str | None]) -> Rows:
+def exclusion_rows(draw: Draw, prefix: str, plans: Sequence[str | None], theme: Theme) -> Rows:
     rows: Rows = []
-    kinds = ["units_limit", "authorization_required", "units_limit", "authorization_required", "not_covered",
-             "age_limit", "sex_limit"]  # fmt: skip
-    for _ in range(one_of(draw, [0, 0, 1, 2, 3])):
-        kind = one_of(draw, kinds)
-        code = one_of(draw, [*PROCEDURES, None])
+    for _ in range(one_of(draw, [1, 2, 3, 0]) if theme.kinds else 0):
+        kind = one_of(draw, theme.kinds)
+        code = one_of(draw, [*theme.procedures, None])
         row = {
             "exclusion_id": prefix + one_of(draw, ["1", "2", "10"]), "plan_id": one_of(draw, plans), "kind": kind,
             "procedure_code": code, "received": received(draw), **period(draw),
@@ -217,54 +251,54 @@ def exclusion_rows(draw: Draw, prefix: str, plans: Sequence[str | None]) -> Rows
         if kind == "age_limit":
             row["least_age"], row["most_age"] = one_of(draw, [(18, None), (None, 17), (18, 40), (0, 23)])
         row["sex"] = "f" if kind == "sex_limit" else None
-        row["most_units_a_day"] = money(draw, ["1", "2", "2.5"]) if kind == "units_limit" else None
+        row["most_units_a_day"] = money(draw, ["1", "2", "2.5", "4"]) if kind == "units_limit" else None
         rows.append(row)
     return rows
 
 
-def authorization_rows(draw: Draw, patient: str, numbers: Sequence[str]) -> Rows:
+def authorization_rows(draw: Draw, patient: str, numbers: Sequence[str], theme: Theme) -> Rows:
     return [
         {
             "authorization_number": one_of(draw, numbers), "patient_id": patient, "received": received(draw),
-            "provider_npi": one_of(draw, [None, None, *NPIS]), "procedure_code": one_of(draw, PROCEDURES),
+            "provider_npi": one_of(draw, [None, None, *NPIS]), "procedure_code": one_of(draw, theme.procedures),
             "units": money(draw, ["1", "2", "2.5", "4", None]), **period(draw, "authorized"),
         }
         for _ in range(one_of(draw, [0, 1, 2, 3]))
     ]  # fmt: skip
 
 
-def claim_rows(draw: Draw, patient: str, others: Sequence[str], numbers: Sequence[str]) -> Rows:
+def claim_rows(draw: Draw, patient: str, others: Sequence[str], numbers: Sequence[str], theme: Theme) -> Rows:
     rows: Rows = []
-    claims = [patient + name for name in ["C1", "C2", "C10", "C|3", "D"][: draw(st.integers(1, 5))]]
-    usual = {"provider_npi": one_of(draw, NPIS), "day": one_of(draw, SERVICE), "received_date": one_of(draw, SERVICE)}
+    names = ["C1", "C2", "C10", "C|3", "D"][: draw(st.integers(1, theme.claims))]
+    claims = [patient + name for name in names]
+    usual = {"npi": one_of(draw, NPIS), "day": one_of(draw, SERVICE), "filed": one_of(draw, SERVICE)}
     for claim in claims:
-        npi = one_of(draw, NPIS) if rarely(draw, 3) else usual["provider_npi"]
+        npi = one_of(draw, NPIS) if rarely(draw, theme.one_in) else usual["npi"]
         day = one_of(draw, SERVICE) if rarely(draw, 2) else usual["day"]
-        filed = one_of(draw, SERVICE) if rarely(draw, 2) else usual["received_date"]
+        filed = one_of(draw, SERVICE) if rarely(draw, 2) else usual["filed"]
         place, days = one_of(draw, ["11", "11", "23"]), {one_of(draw, RECEIVED)}
-        if rarely(draw, 3):
+        if rarely(draw, 2 if theme.restated else 5):
             days.add(one_of(draw, RECEIVED))
         for again, on in enumerate(sorted(days)):
-            frequency = one_of(draw, ["1", "1", "1", "1", "7", "7", "8"])
+            frequency = one_of(draw, theme.frequencies)
             original = one_of(draw, [*claims, *claims, "unknown"]) if frequency != "1" else None
             if again and original and (not LATER_STATEMENTS_OF_A_REPLACEMENT or rarely(draw, 2)):
                 original = claim
             if again and EARLIER_STATEMENTS_FILED_IN_TIME and rarely(draw):
                 filed = one_of(draw, SERVICE)
-            for number in range(1, one_of(draw, [2, 3, 4, 5])):
-                if len(rows) >= 9:
-                    continue
+            for number in range(1, 2 + draw(st.integers(0, theme.lines - 1))):
                 row = {
                     "claim_id": claim, "line_number": number, "received": on, "frequency_code": frequency,
                     "original_claim_id": original, "patient_id": patient, "provider_npi": npi, "billing_npi": None,
-                    "procedure_code": one_of(draw, PROCEDURES),
-                    "modifiers": one_of(draw, [None, "25", "59", "XX", "XX|25", "25|XX"]),
+                    "procedure_code": one_of(draw, theme.procedures), "modifiers": one_of(draw, theme.modifiers),
                     "diagnosis_codes": one_of(draw, DIAGNOSES), "diagnosis_pointers": one_of(draw, [None, "1"]),
                     "date_of_service_from": day, "place_of_service": place,
-                    "units": money(draw, UNITS), "charge_amount": money(draw, CHARGES),
-                    "prior_auth_number": one_of(draw, [None, *numbers]), "received_date": filed,
+                    "units": money(draw, theme.units), "charge_amount": money(draw, theme.charges),
+                    "prior_auth_number": one_of(draw, [*numbers, None]), "received_date": filed,
                 }  # fmt: skip
-                if rarely(draw, 3):
+                if not CHARGES_OF_CENTS and row["charge_amount"] < 1:
+                    row["charge_amount"] = Decimal("0.00")
+                if rarely(draw, theme.one_in):
                     row |= oddity(draw, others)
                 row["date_of_service_to"] = row["date_of_service_from"] + timedelta(days=2) if rarely(draw, 3) else None
                 rows.append(row)
@@ -304,17 +338,19 @@ def worlds(draw: Draw) -> World:
     patients = [f"P{number}" for number in range(1, 1 + draw(st.integers(1, MOST_PATIENTS)))]
     rows: dict[str, Rows] = defaultdict(list)
     for patient in patients:
+        theme = THEMES[one_of(draw, list(THEMES))]
         plans = [f"{patient}A", f"{patient}B", "without terms"]
-        known_plans = plans[: draw(st.integers(1, 2))]
+        known_plans = plans[: draw(st.integers(1, 1 if theme.one_plan else 2))]
         numbers = [f"{patient}Z{number}" for number in (1, 2)]
-        rows["medical_claims"] += claim_rows(draw, patient, patients, numbers)
+        rows["medical_claims"] += claim_rows(draw, patient, patients, numbers, theme)
         rows["plans"] += plan_rows(draw, known_plans)
-        rows["coverages"] += coverage_rows(draw, patient, [*known_plans, plans[1 + rarely(draw)]])
+        rows["coverages"] += coverage_rows(draw, patient, [*known_plans, plans[1 + rarely(draw)]], theme)
         rows["fee_schedules"] += fee_rows(draw, known_plans)
-        rows["exclusions"] += exclusion_rows(draw, f"{patient}E", known_plans)
-        rows["authorizations"] += authorization_rows(draw, one_of(draw, [patient, patient, patients[0]]), numbers)
+        rows["exclusions"] += exclusion_rows(draw, f"{patient}E", known_plans, theme)
+        whose = patients[0] if rarely(draw, 6) else patient
+        rows["authorizations"] += authorization_rows(draw, whose, numbers, theme)
     if rarely(draw):
-        rows["exclusions"] += exclusion_rows(draw, "E", [None])
+        rows["exclusions"] += exclusion_rows(draw, "E", [None], THEMES["wild"])
     rows["procedure_edits"] = [
         {
             "procedure_code": one_of(draw, PROCEDURES), "bundled_code": one_of(draw, PROCEDURES),

@@ -14,6 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from claims_lakehouse_tests.builders import FLEXION, Lakehouse, claim, csv_text, patient, provider
 from claims_lakehouse_tests.chromium import ARTEFACTS, chromium
 from claims_lakehouse_tests.desk.serving import served, until
+from claims_lakehouse_tests.desk.test_claim_pages import land_claims
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 
@@ -296,3 +297,61 @@ def test_rows_go_to_the_sender_as_a_file_and_come_back_as_corrections(desk: Desk
     assert desk.lakehouse.rows("SELECT CAST(total_cost AS VARCHAR) FROM claim WHERE claim_id = 'CF#2NN'") == [
         ("12.50",)
     ]
+
+
+@pytest.fixture(scope="module")
+def claims_desk(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A desk on a few claims, some of which wait for a person."""
+    base = tmp_path_factory.mktemp("claims")
+    lakehouse = Lakehouse(base)
+    land_claims(lakehouse)
+    with served(lakehouse.settings, base / "log.txt") as url:
+        yield Desk(url, lakehouse, opened(browser, url))
+
+
+def test_a_steward_compares_a_claim_with_one_like_it_and_releases_it(claims_desk: Desk) -> None:
+    url, lakehouse, page = claims_desk
+    page.get_by_role("link", name="Claims", exact=True).click()
+    page.get_by_label("rule").select_option("near_duplicate")
+    page.get_by_role("button", name="Show").click()
+    keep(page, "desk-pended")
+    page.get_by_role("link", name="NEAR-1").click()
+    row = page.get_by_role("row").filter(has_text="charge amount")
+    assert row.locator("mark").all_inner_texts() == ["101.00", "100.00"]
+    page.get_by_text("Release as denied").click()
+    page.get_by_label("CARC", exact=True).fill("96")
+    page.get_by_label("Group").select_option("CO")
+    page.locator("form[action$='/deny']").get_by_label("Why").fill("billed before")
+    page.get_by_role("button", name="Deny line 1").click()
+    assert "CARC 96 asks for a remark code" in page.get_by_role("alert").inner_text()
+    assert page.get_by_label("CARC", exact=True).input_value() == "96"
+    page.get_by_text("Release as approved").click()
+    page.locator("form[action$='/approve']").get_by_label("Why").fill("another visit")
+    keep(page, "desk-claim")
+    page.get_by_role("button", name="Approve line 1").click()
+    page.get_by_text("will be felt with the next publication").first.wait_for()
+    wait_until_published(page)
+    assert page.locator("h1 .badge").inner_text() == "approved"
+    keep(page, "desk-claim-released")
+    assert lakehouse.rows("SELECT decision FROM decision WHERE claim_id = 'NEAR-1'") == [("approved",)]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
+def test_no_page_of_claims_has_a_serious_violation_of_accessibility(
+    claims_desk: Desk, browser: Any, width: int, scheme: str
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(f"{claims_desk.url}/pended")
+    claims = page.locator("tbody th a").evaluate_all("links => [...new Set(links.map(link => link.pathname))]")
+    assert len(claims) > 1
+    for path in ("/pended", "/pended?rule=nothing", *claims, f"{claims[0]}?day={DAY}"):
+        page.goto(claims_desk.url + path)
+        page.wait_for_load_state("networkidle")
+        for summary in page.locator("summary").all():
+            summary.click()
+        found = Axe().run(page).response["violations"]
+        assert [(one["id"], one["impact"], one["nodes"][0]["html"]) for one in found] == [], path
+        too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert too_wide <= 0, f"{path} is {too_wide} px wider than {width} px"
+    context.close()

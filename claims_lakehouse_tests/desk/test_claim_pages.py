@@ -307,6 +307,17 @@ def test_a_line_that_is_much_like_another_stands_beside_it_and_says_what_differs
     assert text.count("<mark>") == 2 * 4  # two days of service, charge, received
 
 
+def test_a_duplicate_of_a_claim_with_any_number_has_that_one_beside_it(landed: Lakehouse, visitor: Visitor) -> None:
+    landed.land("medical_claims", APRIL, [billed("AGAIN-1", procedure_code="99998", received_date="2024-03-20")])
+    landed.ingest()
+    felt(landed, visitor)
+    text = visitor.get(page_of(visitor, "AGAIN-1")).text
+    assert "a line that billed the same act" in text
+    assert ["field", "this line", f"claim {ODD} , line 1"] in cells(text)
+    assert f'href="{page_of(visitor, ODD)}"' in text
+    assert ["decision", "denied", "pending no_price"] in cells(text)
+
+
 def test_a_claim_can_be_seen_as_of_an_earlier_received_day(landed: Lakehouse, visitor: Visitor) -> None:
     landed.land("fee_schedules", APRIL, [_FEE | {"procedure_code": "99999", "allowed_amount": "40.00"}])
     landed.ingest()

@@ -93,6 +93,7 @@ def test_groups_are_the_stages_and_each_feed_goes_through_all_of_them() -> None:
     assert GRAPH.get(dg.AssetKey("published")).parent_keys == {
         *(dg.AssetKey(feed.table) for feed in FEEDS),
         dg.AssetKey("decisions"),
+        dg.AssetKey("payments"),
     }
     assert GRAPH.get(dg.AssetKey("decisions")).group_name == "adjudication"
     assert GRAPH.get(dg.AssetKey("decisions")).parent_keys == {

@@ -1,0 +1,111 @@
+"""Payments as an asset, one partition a payment day: its files, and checks that money is neither lost nor made."""
+
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from claims_lakehouse.errors import PaymentsUnsound, UsageError
+from claims_lakehouse.orchestration.adjudication import DECISIONS
+from claims_lakehouse.orchestration.metadata import table
+from claims_lakehouse.orchestration.resources import OWNERS, WAREHOUSE_POOL, Lakehouse
+from claims_lakehouse.orchestration.stages import told_safely
+from claims_lakehouse.payments.stage import PaymentDay, make_payments
+from claims_lakehouse.settings import Settings
+
+PAYMENTS = dg.AssetKey("payments")
+payment_days = dg.DynamicPartitionsDefinition(name="payment_days")
+_RECONCILED = "reconciled"
+
+
+@dg.asset(
+    key=PAYMENTS,
+    partitions_def=payment_days,
+    deps=[DECISIONS],
+    group_name="payments",
+    kinds={"duckdb"},
+    owners=OWNERS,
+    tags={"stage": "payments"},
+    code_version="1",
+    pool=WAREHOUSE_POOL,
+    check_specs=[
+        dg.AssetCheckSpec(
+            _RECONCILED, asset=PAYMENTS, blocking=True, partitions_def=payment_days,
+            description="Decisions, remittances, bank entries and carried balances agree to the cent, per payee and day.",
+        )
+    ],
+    description="What payees are told and paid: an X12 835 for each, and a NACHA file for the bank. A day whose files were "
+    "sent is closed: what changes later is paid on a later day.",
+)  # fmt: skip
+def payments(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """Make one payment day, and every other open one: they follow from each other."""
+    day = date.fromisoformat(context.partition_key)
+    with told_safely(context.retry_number):
+        try:
+            days = {one.day: one for one in make_payments(lakehouse.settings())}
+        except PaymentsUnsound as error:
+            context.log_event(_unsound(day, str(error)))
+            raise
+        if day not in days:
+            raise UsageError(f"There is nothing to be paid on {day}.")
+    return dg.MaterializeResult(metadata=_metadata(days[day]), check_results=[_check(days[day])])
+
+
+def pay(context: Any, settings: Settings) -> None:
+    """Make payments in a run that is not a partition's own; days that came out otherwise stand on their partitions."""
+    try:
+        days = make_payments(settings)
+    except PaymentsUnsound as error:
+        context.log_event(_unsound(date(1900, 1, 1), str(error)))
+        raise
+    except UsageError as error:  # what is wrong with the payer's settings keeps no reader from what was decided
+        context.log.error(f"No payment files were made: {error}")  # noqa: TRY400 - a traceback may quote data
+        return
+    partitions = {day.isoformat() for day in (one.day for one in days)}
+    there = set(context.instance.get_dynamic_partitions(str(payment_days.name)))
+    if partitions - there:
+        context.instance.add_dynamic_partitions(str(payment_days.name), sorted(partitions - there))
+    for one in days:
+        if one.is_new:
+            _log(context, one)
+
+
+def _metadata(one: PaymentDay) -> dict[str, Any]:
+    return {
+        "dagster/row_count": one.claims + one.reversals,
+        "payees": one.payees,
+        "claims": one.claims,
+        "reversals": one.reversals,
+        "paid": float(one.paid),
+        "balance_forwarded": float(one.forwarded),
+        "files": table(("file",), [(name,) for name in one.files]),
+        "payees_without_settings": table(("payee",), [(name,) for name in one.unknown]),
+        "sent": one.is_closed,
+    }
+
+
+def _check(one: PaymentDay) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=PAYMENTS, check_name=_RECONCILED, passed=True,
+        description=f"{one.payees:,} payees: decided = paid + carried.", metadata={"payees": one.payees},
+    )  # fmt: skip
+
+
+def _unsound(day: date, why: str) -> dg.AssetCheckEvaluation:
+    """That the audit rolled payments back."""
+    return dg.AssetCheckEvaluation(
+        asset_key=PAYMENTS, check_name=_RECONCILED, passed=False, metadata={"found": why},
+        severity=dg.AssetCheckSeverity.ERROR, description=why, blocking=True, partition=day.isoformat(),
+    )  # fmt: skip
+
+
+def _log(context: Any, one: PaymentDay) -> None:
+    day = one.day.isoformat()
+    context.log_event(dg.AssetMaterialization(PAYMENTS, metadata=_metadata(one), partition=day))
+    check = _check(one)
+    context.log_event(
+        dg.AssetCheckEvaluation(
+            asset_key=PAYMENTS, check_name=_RECONCILED, passed=check.passed, metadata=check.metadata,
+            severity=check.severity, description=check.description, blocking=True, partition=day,
+        )
+    )  # fmt: skip

@@ -1,0 +1,326 @@
+"""A remittance as an X12 835, health care claim payment and advice (005010X221A1): one interchange for one payee.
+
+oxedi writes the file from tables, reads it back, and refuses what does not balance or leaves the guide. Its own tables
+have no columns for banks, modifiers and some more; `_PATCH` adds them. Its errors quote the file and do not come
+through here.
+
+Where the guide's own words decide: BPR01 is H where nothing is paid (X12's interpretations 352 and 2228). BPR16 of an
+ACH payment is the effective entry date of the bank file (CAQH CORE 370). A reversal negates amounts, not units, and has
+no CLP05. NM1*82 is there where the payee did not give the service.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, time, timedelta
+from decimal import Decimal
+from functools import cache
+from hashlib import sha256
+from typing import Any
+from urllib.parse import quote
+
+import oxedi
+import pyarrow as pa
+
+from claims_lakehouse.errors import PaymentsUnsound
+from claims_lakehouse.payments.advice import PaidClaim, PaidLine, Remittance
+from claims_lakehouse.payments.payer import Payee, PayerSettings
+
+_MOST_MODIFIERS = 4
+#: CLP06: a preferred provider organization. Plans do not say what they are.
+_FILING_INDICATOR = "12"
+#: NM103, of which the guide can do without where it is not known, and readers cannot.
+_UNKNOWN = "UNKNOWN"
+#: X12's extended set of characters, less the four that separate.
+_NOT_WRITTEN = re.compile(r"""[^A-Za-z0-9 !"&'()+,\-./;?=%@\[\]_{}\\|<>#$`]""")
+_SEPARATORS = re.compile(r"[*:~^\s\x00-\x1f\x7f]+")
+#: Letters that Unicode does not take apart into a letter of ours and an accent.
+_LETTERS = str.maketrans(
+    {"\N{LATIN SMALL LETTER DOTLESS I}": "i", "\N{LEFT SINGLE QUOTATION MARK}": "'",
+     "\N{RIGHT SINGLE QUOTATION MARK}": "'", "\N{EN DASH}": "-", "\N{EM DASH}": "-", "ß": "ss", "Æ": "AE", "æ": "ae",
+     "Œ": "OE", "œ": "oe", "Ø": "O", "ø": "o", "Ł": "L", "ł": "l", "Đ": "D", "đ": "d", "Ð": "D", "ð": "d", "Þ": "Th",
+     "þ": "th"}
+)  # fmt: skip
+
+#: What oxedi's tables hold beside their own columns.
+_PATCH: dict[str, Any] = {
+    "segments": {"SVC": {"elements": {"5": {"scale": 3}, "7": {"scale": 3}}}},
+    "tables": {
+        "payments": {
+            "columns": {
+                **{f"bpr_{place:02}": {"segment": "BPR", "element": place} for place in range(6, 16)},
+                "payee_tax_id": {"loop": "1000B", "segment": "REF", "where": {"1": "TJ"}, "element": 2},
+            }
+        },
+        "claims": {"columns": {"received_on": {"segment": "DTM", "where": {"1": "050"}, "element": 2}}},
+        "services": {
+            "columns": {
+                **{
+                    f"modifier_{place}": {"segment": "SVC", "element": 1, "component": place + 2}
+                    for place in range(1, _MOST_MODIFIERS + 1)
+                },
+                "service_from": {"segment": "DTM", "where": {"1": "150"}, "element": 2},
+                "service_to": {"segment": "DTM", "where": {"1": "151"}, "element": 2},
+            }
+        },
+        "remarks": {
+            "loops": ["2110"],
+            "segment": "LQ",
+            "columns": {"code_list": {"element": 1}, "remark": {"element": 2}},
+        },
+    },
+}
+
+_NUMBER, _TEXT, _DAY = pa.int64(), pa.string(), pa.date32()
+_MONEY, _UNITS = pa.decimal128(38, 2), pa.decimal128(38, 3)
+_Row = tuple[Any, ...]
+
+_CLAIM = {
+    "header_number": _NUMBER, "claim_id": _TEXT, "claim_status": _TEXT, "charge_amount": _MONEY,
+    "payment_amount": _MONEY, "patient_responsibility": _MONEY, "filing_indicator": _TEXT,
+    "payer_control_number": _TEXT, "facility_type": _TEXT, "frequency_code": _TEXT, "patient_last_name": _TEXT,
+    "patient_first_name": _TEXT, "patient_id_qualifier": _TEXT, "patient_id": _TEXT,
+    "rendering_provider_entity_type": _TEXT, "rendering_provider_name": _TEXT,
+    "rendering_provider_id_qualifier": _TEXT, "rendering_provider_id": _TEXT, "received_on": _DAY,
+}  # fmt: skip
+_SERVICE = {
+    "claim": _NUMBER, "procedure_qualifier": _TEXT, "procedure_code": _TEXT, "modifier_1": _TEXT, "modifier_2": _TEXT,
+    "modifier_3": _TEXT, "modifier_4": _TEXT, "charge_amount": _MONEY, "payment_amount": _MONEY, "units_paid": _UNITS,
+    "original_units": _UNITS, "service_date": _DAY, "service_from": _DAY, "service_to": _DAY,
+    "line_item_control_number": _TEXT, "allowed_amount": _MONEY,
+}  # fmt: skip
+_ADJUSTMENT = {"claim": _NUMBER, "service": _NUMBER, "group_code": _TEXT, "reason_code": _TEXT, "amount": _MONEY}
+_REMARK = {"claim": _NUMBER, "service": _NUMBER, "code_list": _TEXT, "remark": _TEXT}
+
+
+def write_835(remittance: Remittance, payer: PayerSettings, payee: Payee) -> bytes:
+    """The interchange that tells a payee what is paid; the same bytes for the same remittance.
+
+    Claim numbers and other identifiers are written as they are where X12 has their characters, `#` among them. A
+    separator or another character becomes `%` and two hexadecimal digits for each of its bytes, as in a URL; what is
+    longer than its element is cut and ends in a hyphen and 8 digits of its SHA-256. Names lose their accents;
+    separators in them become spaces, other characters `?`.
+
+    Raises:
+        PaymentsUnsound: It does not balance, leaves the guide, or is another payee's.
+    """
+    if payee.npi != remittance.payee:
+        raise PaymentsUnsound("835: found a remittance of one payee and settings of another; expected one payee.")
+    envelope = oxedi.Envelope(
+        sender_qualifier="30",
+        sender_id=payer.tax_id,
+        receiver_qualifier="30",
+        receiver_id=payee.tax_id,
+        usage_indicator=payer.usage,
+        control_number=remittance.control_number,
+        date=remittance.day,
+        time=time(0, 0),
+    )
+    tables = {"payments": _payment(remittance, payer, payee), **_balances(remittance), **_claims(remittance)}
+    try:
+        return oxedi.write(tables, envelope, spec=_spec())
+    except oxedi.WriteError as error:
+        found = _told(error)
+    raise PaymentsUnsound(f"835 of {remittance.day}: found {found}; expected a balanced file that follows its guide.")
+
+
+def effective_date(day: date) -> date:
+    """When money of a payment day moves: the next day after it that is no Saturday or Sunday.
+
+    Holidays of the Federal Reserve are not known here: the bank moves such a day to its next one.
+    """
+    return day + timedelta(days={4: 3, 5: 2}.get(day.weekday(), 1))
+
+
+def plain_text(text: str, longest: int) -> str:
+    """A name in characters that every receiver can read: no accents, no separators; what is longer is cut."""
+    if _NOT_WRITTEN.search(text) is not None:
+        letters = unicodedata.normalize("NFKD", text.translate(_LETTERS))
+        letters = "".join(letter for letter in letters if not unicodedata.combining(letter))
+        text = _NOT_WRITTEN.sub("?", _SEPARATORS.sub(" ", letters))
+    return text.strip()[:longest].rstrip()
+
+
+def _identifier(text: str, longest: int) -> str:
+    """An identifier as it is where X12 can write it; otherwise so that it can be told from every other."""
+    written = text.strip()
+    if _NOT_WRITTEN.search(written) is not None:
+        written = _NOT_WRITTEN.sub(lambda found: _quoted(found[0]), written)
+    if len(written) > longest:
+        written = f"{written[: longest - 9]}-{sha256(text.encode()).hexdigest()[:8]}"
+    return written
+
+
+def _quoted(character: str) -> str:
+    return "%7E" if character == "~" else quote(character, safe="")
+
+
+@cache
+def _spec() -> oxedi.Spec:
+    return oxedi.Spec.builtin().patch(_PATCH)
+
+
+def _told(error: oxedi.WriteError) -> str:
+    """What kinds of findings there are and how many, without a value."""
+    kinds = Counter(
+        ".".join(filter(None, [one.diagnostic.kind if one.diagnostic else one.kind, one.table, one.column]))
+        for one in error.findings
+    )
+    return (
+        ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items())[:5]) or "tables that cannot be written"
+    )
+
+
+def _payment(remittance: Remittance, payer: PayerSettings, payee: Payee) -> pa.Table:
+    account = payee.account if remittance.paid > 0 else None
+    row: dict[str, Any] = {
+        "row": 0,
+        "handling_code": "I" if remittance.paid > 0 else "H",
+        "total_payment_amount": remittance.paid,
+        "credit_debit_flag": "C",
+        "payment_method": "ACH" if account else "CHK" if remittance.paid > 0 else "NON",
+        "payment_date": remittance.day,
+        "trace_number": _identifier(remittance.trace, 50),
+        "payer_identifier": payer.originator,
+        "production_date": remittance.day,
+        "payer_name": plain_text(payer.name, 60),
+        "payer_address": plain_text(payer.address.street, 55),
+        "payer_city": plain_text(payer.address.city, 30),
+        "payer_state": payer.address.state,
+        "payer_zip": payer.address.zip,
+        "payer_technical_contact_name": plain_text(payer.contact.name, 60),
+        "payer_technical_contact_qualifier": "TE",
+        "payer_technical_contact_number": payer.contact.phone,
+        "payee_name": plain_text(payee.name, 60),
+        "payee_id_qualifier": "XX",
+        "payee_id": payee.npi,
+        "payee_tax_id": payee.tax_id,
+    }
+    if account:
+        row |= {
+            "payment_format": "CCP",
+            "bpr_06": "01",
+            "bpr_07": payer.bank.routing,
+            "bpr_08": "DA",
+            "bpr_09": payer.bank.account,
+            "bpr_10": payer.originator,
+            "bpr_12": "01",
+            "bpr_13": account.routing,
+            "bpr_14": "SG" if account.account_type == "savings" else "DA",
+            "bpr_15": account.account,
+            "payment_date": effective_date(remittance.day),
+        }
+    return pa.table({name: [value] for name, value in row.items()})
+
+
+def _balances(remittance: Remittance) -> dict[str, pa.Table]:
+    """PLB. The payee's fiscal year is not known, so it is the calendar's, as the guide has it."""
+    told = [balance for balance in remittance.balances if balance.amount]
+    if not told:
+        return {}
+    count = len(told)
+    table = pa.table(
+        {
+            "row": range(count),
+            "payment": [0] * count,
+            "provider_id": [remittance.payee] * count,
+            "fiscal_period_date": [date(remittance.day.year, 12, 31)] * count,
+            "reason_code": ["FB"] * count,
+            "reference_id": [_identifier(balance.reference, 50) for balance in told],
+            "amount": [balance.amount for balance in told],
+        }
+    )
+    return {"provider_adjustments": table}
+
+
+def _claims(remittance: Remittance) -> dict[str, pa.Table]:
+    """The claims, their lines, and what is adjusted and remarked of each line: rows that number their parents."""
+    claims: list[_Row] = []
+    services: list[_Row] = []
+    adjustments: list[_Row] = []
+    remarks: list[_Row] = []
+    for number, claim in enumerate(remittance.claims):
+        claims.append((1, *_claim(claim, remittance.payee)))
+        for line in claim.lines:
+            service = len(services)
+            services.append((number, *_service(line)))
+            for adjustment in _adjustments(line):
+                adjustments.append((number, service, *adjustment))
+            for remark in dict.fromkeys(one.rarc for one in line.adjustments if one.rarc):
+                remarks.append((number, service, "HE", remark))
+    return {
+        "claims": _table(_CLAIM, claims),
+        "services": _table(_SERVICE, services),
+        "adjustments": _table(_ADJUSTMENT, adjustments),
+        "remarks": _table(_REMARK, remarks),
+    }
+
+
+def _claim(claim: PaidClaim, payee: str) -> _Row:
+    """CLP, NM1 and DTM*050."""
+    share = Decimal(0) if claim.status == "22" else claim.patient_share
+    patient_id = _identifier(claim.patient_id, 80)
+    has_id = len(patient_id) > 1  # NM109 has two characters at least.
+    has_renderer = claim.rendering_npi != payee
+    return (
+        _identifier(claim.claim_id, 38),
+        claim.status,
+        claim.charge,
+        claim.paid,
+        share if share > 0 else None,
+        _FILING_INDICATOR,
+        _identifier(claim.control_number, 50),
+        claim.place_of_service,
+        claim.frequency_code,
+        plain_text(claim.patient_last or "", 60) or _UNKNOWN,
+        plain_text(claim.patient_first or "", 35) or None,
+        "MI" if has_id else None,
+        patient_id if has_id else None,
+        *(("1", _UNKNOWN, "XX", claim.rendering_npi) if has_renderer else (None, None, None, None)),
+        claim.received_on,
+    )
+
+
+def _service(line: PaidLine) -> _Row:
+    """SVC, DTM, REF*6R and AMT*B6.
+
+    Of a line of which the plan allows nothing no units are paid (X12's interpretation 386).
+    """
+    is_denied = not line.allowed and line.charge
+    is_day = line.service_from == line.service_to
+    return (
+        "HC",
+        line.procedure_code,
+        *(*line.modifiers, None, None, None, None)[:_MOST_MODIFIERS],
+        line.charge,
+        line.paid,
+        Decimal(0) if is_denied else line.units,
+        line.units if is_denied else None,
+        *((line.service_from, None, None) if is_day else (None, line.service_from, line.service_to)),
+        str(line.line_number),
+        line.allowed or None,
+    )
+
+
+def _adjustments(line: PaidLine) -> Iterator[tuple[str, str, Decimal]]:
+    """What CAS says: group, reason and amount, a group's together and each reason once.
+
+    An amount of nothing is said only where nothing was asked: there it tells why nothing is paid.
+    """
+    groups: dict[str, dict[str, Decimal]] = {}
+    for one in line.adjustments:
+        reasons = groups.setdefault(one.group, {})
+        reasons[one.carc] = reasons.get(one.carc, Decimal(0)) + one.amount
+    for group, reasons in groups.items():
+        for carc, amount in reasons.items():
+            if amount or not line.charge:
+                yield group, carc, amount
+
+
+def _table(columns: Mapping[str, pa.DataType], rows: Sequence[_Row]) -> pa.Table:
+    """A table of those rows, numbered, all of the one payment."""
+    held = {name: pa.array([row[at] for row in rows], kind) for at, (name, kind) in enumerate(columns.items())}
+    return pa.table({"row": range(len(rows)), "payment": pa.repeat(0, len(rows)), **held})
