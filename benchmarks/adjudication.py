@@ -1,7 +1,7 @@
 """How long it takes to decide 1,000,000 lines of medical claims, and whether every one of them is accounted for.
 
-The lines and all that they are decided by are those of the sample generator, defects and all. Each step is a process of its
-own; the most memory that it took stands beside its seconds.
+The lines and all that they are decided by are those of the sample generator, defects and all. Each step is a process
+of its own; the most memory that it took stands beside its seconds.
 
     python -m benchmarks.adjudication [--patients 41000]
 """

@@ -1,4 +1,4 @@
-"""How the command prints how a claim was decided: tables for people, JSON for machines. Values are patients' data."""
+"""How the command prints how a claim was decided and paid: tables for people, JSON for machines. Values are patients' data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from claims_lakehouse.report import out, plain
 from claims_lakehouse.rule_report import codes_text, codes_told
 
 if TYPE_CHECKING:
-    from claims_lakehouse.adjudication.explain import AskedRule, Explanation, Happening, LineExplanation
+    from claims_lakehouse.adjudication.explain import AskedRule, Explanation, Happening, LineExplanation, Remitted
     from claims_lakehouse.adjudication.rule_set import Rule
 
 _SAID = {
@@ -23,13 +23,17 @@ _CENT = Decimal("0.01")
 
 
 def print_explanation(told: Explanation, *, all_rules: bool) -> None:
-    """Print how a claim was decided, line by line, and its log; with every rule and fact where that is wanted."""
+    """Print how a claim was decided, line by line, what was remitted of it, and its log.
+
+    Every rule and fact is there where that is wanted.
+    """
     sums = ["", *_sums(told.lines)]
     title = f"Claim {told.claim_id}" + (f", as it was known at the end of {told.day}" if told.day else "")
     headings = ("patient", "decision", "lines", "charge", "allowed", "paid", "patient share")
     print_table(title, headings, [[", ".join(told.patients), claim_decision(told.lines), len(told.lines), *sums[1:]]])
     for line in told.lines:
         _print_line(line, all_rules=all_rules)
+    _print_payments(told.payments)
     _print_log(told.events)
 
 
@@ -124,6 +128,17 @@ def _answer(asked: AskedRule) -> str:
     return "denies it" if asked.rule.outcome == "deny" else "has it wait"
 
 
+def _print_payments(payments: Sequence[Remitted]) -> None:
+    rows = [(one.day, one.payee, one.status, one.paid, one.trace, sent_text(one.is_sent)) for one in payments]
+    headings = ("payment day", "payee", "status", "paid", "trace number", "files")
+    print_table("What was remitted of the claim", headings, rows)
+
+
+def sent_text(is_sent: bool) -> str:
+    """Whether a payment day's files were sent, in a word: it is open as long as they were not."""
+    return "sent" if is_sent else "open"
+
+
 def _print_log(events: Sequence[Happening]) -> None:
     rows = [
         (one.day, _number(one), one.event, one.decision, one.detail, one.paid, one.delivery, one.who, one.happened_at)
@@ -143,7 +158,8 @@ def print_explanation_json(told: Explanation) -> None:
     sums = dict(zip(("charge", "allowed", "paid", "patient_share"), _sums(told.lines), strict=True))
     print_json(
         {"claim_id": told.claim_id, "patients": told.patients, "day": told.day, "decision": claim_decision(told.lines),
-         **sums, "lines": [_line(line) for line in told.lines], "events": [event._asdict() for event in told.events]}
+         **sums, "lines": [_line(line) for line in told.lines], "payments": [payment._asdict() for payment in told.payments],
+         "events": [event._asdict() for event in told.events]}
     )  # fmt: skip
 
 

@@ -1,13 +1,12 @@
 """What people say to a line of a claim: approve or deny one that waits, appeal one that was denied.
 
-An act is a line in a file beside the data, one file a delivery, so that purging the delivery purges what was said to its
-lines. It binds to what the line says and to the causes that the person saw; settling makes it felt. Who decided between
-the look and the word is noticed: nothing is overwritten.
+An act is a line in a file beside the data, one file a delivery, so that purging the delivery purges what was said to
+its lines. It binds to what the line says and to the causes that the person saw; settling makes it felt. Who decided
+between the look and the word is noticed: nothing is overwritten.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -30,7 +29,7 @@ Act = Literal["approved", "denied", "appealed"]
 
 
 class SeenLine(NamedTuple):
-    """A line as a person saw it published: what was decided and why, what it says (a hash), and how many acts there were."""
+    """A line as a person saw it published: what was decided and why, a hash of what it says, and how many acts."""
 
     claim_id: str
     line_number: int
@@ -193,8 +192,7 @@ def _say(
 
 def _files(settings: Settings) -> list[Path]:
     folder = settings.claim_acts("").parent
-    names = sorted(name for name in os.listdir(folder) if name.endswith(".jsonl")) if folder.is_dir() else []
-    return [folder / name for name in names]
+    return sorted(folder.glob("*.jsonl"))
 
 
 def _read(path: Path) -> Iterator[_Said]:

@@ -68,8 +68,8 @@ def compare_rule_set(
         )
         decide(con, [rule_set])
         con.execute(
-            "INSERT INTO otherwise SELECT patient_id, claim_id, line_number, decision, coalesce(rule, pending_for[1]), paid"
-            " FROM outcome WHERE decision IS NOT NULL"
+            "INSERT INTO otherwise SELECT patient_id, claim_id, line_number, decision, coalesce(rule, pending_for[1]),"
+            " paid FROM outcome WHERE decision IS NOT NULL"
         )
         done += patients
         if progress:

@@ -1,8 +1,8 @@
-"""What is decided of every line, as a function of what is known: lines, reference data, what people said, and rule sets.
+"""What is decided of every line, as a function of what is known: lines, reference data, acts and rule sets.
 
-A standpoint is a patient and a moment: what had been received of the patient before it. For each row of the temporary table
-`standpoint` (patient_id, known_before) the lines that stand there are decided, all at once and in SQL alone; the result is
-the temporary table `outcome`, one row a line and standpoint. Nothing else is read or written.
+A standpoint is a patient and a moment: what had been received of the patient before it. For each row of the temporary
+table `standpoint` (patient_id, known_before) the lines that stand there are decided, all at once and in SQL alone;
+the result is the temporary table `outcome`, one row a line and standpoint. Nothing else is read or written.
 
 The order in which things are asked: each line by itself, then lines beside each other, then amounts.
 """
@@ -98,7 +98,7 @@ def _ask_beside(con: duckdb.DuckDBPyConnection, rule_sets: Sequence[RuleSet], *,
 
 
 def _let_lapse(con: duckdb.DuckDBPyConnection, rule_sets: Sequence[RuleSet]) -> None:
-    """Forget the words of people about causes that speak no more; those about amounts speak as long as the line does."""
+    """Forget what people said to causes that speak no more; those about amounts speak as long as the line does."""
     limits = literals(ADJUSTMENTS)
     holds = (
         "(len({0}) = 0 OR list_has_any({0}, spoken)"
@@ -130,8 +130,8 @@ def _limit_units(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(
             f"""
             UPDATE units_left SET units = within.granted,
-                   exclusion_id = CASE WHEN within.granted < units THEN within.exclusion_id ELSE units_left.exclusion_id END,
-                   exclusion_sk = CASE WHEN within.granted < units THEN within.exclusion_sk ELSE units_left.exclusion_sk END
+                   exclusion_id = if(within.granted < units, within.exclusion_id, units_left.exclusion_id),
+                   exclusion_sk = if(within.granted < units, within.exclusion_sk, units_left.exclusion_sk)
             FROM (
                 SELECT line_id, min(granted) AS granted, min_by(exclusion_id, (granted, exclusion_id)) AS exclusion_id,
                        min_by(exclusion_sk, (granted, exclusion_id)) AS exclusion_sk
@@ -139,8 +139,8 @@ def _limit_units(con: duckdb.DuckDBPyConnection) -> None:
                     SELECT line_id, exclusion_id, exclusion_sk, CAST(
                         least(sum(units) OVER in_a_day, most_units_a_day)
                         - least(sum(units) OVER in_a_day - units, most_units_a_day) AS DECIMAL(9, 3)) AS granted
-                    FROM (SELECT limited.*, units_left.units FROM units_limited AS limited JOIN units_left USING (line_id)
-                          WHERE level = {level})
+                    FROM (SELECT limited.*, units_left.units
+                          FROM units_limited AS limited JOIN units_left USING (line_id) WHERE level = {level})
                     WINDOW in_a_day AS (
                         PARTITION BY known_before, patient_id, exclusion_id, service_day
                         ORDER BY received_date, claim_id, line_number ROWS UNBOUNDED PRECEDING

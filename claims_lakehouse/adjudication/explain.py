@@ -1,13 +1,13 @@
 """How the decisions about a claim came about: what is known, every rule in order, amounts step by step, and the log.
 
-It is found by deciding once more, on what is published, in temporary tables: so it can be told of any day, and by the rule
-set of one's choice.
+It is found by deciding once more, on what is published, in temporary tables: so it can be told of any day, and by the
+rule set of one's choice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -28,7 +28,7 @@ class KnownFact(NamedTuple):
 
 
 class AskedRule(NamedTuple):
-    """A rule that was asked about a line: whether it speaks, whether a person has settled it, and whether it decides."""
+    """A rule that was asked about a line: whether it speaks, a person has settled it, and it decides."""
 
     rule: Rule
     speaks: bool
@@ -92,14 +92,26 @@ class Happening(NamedTuple):
     run_id: str | None
 
 
+class Remitted(NamedTuple):
+    """A remittance that tells of the claim, as `remittance` has it; `status` is processed, denied or reversal."""
+
+    day: date
+    payee: str
+    status: str
+    paid: Decimal
+    trace: str
+    is_sent: bool
+
+
 class Explanation(NamedTuple):
-    """How a claim was decided, as of a day; the latest where none is given."""
+    """How a claim was decided and what was remitted of it, as of a day; the latest where none is given."""
 
     claim_id: str
     patients: list[str]
     day: date | None
     lines: list[LineExplanation]
     events: list[Happening]
+    payments: list[Remitted]
 
 
 #: Reference data by the column of the decision that names its version: what it is of, table, surrogate key, record key.
@@ -133,9 +145,7 @@ def explain(
     Raises:
         UsageError: Nothing is known of such a claim, or nothing was on that day.
     """
-    known_before = (
-        datetime(9999, 1, 1) if day is None else datetime.combine(day + timedelta(days=1), datetime.min.time())
-    )  # noqa: DTZ001
+    known_before = datetime.combine(date.max if day is None else day + timedelta(days=1), time.min)
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE standpoint AS SELECT DISTINCT patient_id, $before::TIMESTAMP AS known_before"
         f" FROM {MEDICAL_CLAIMS.table} WHERE claim_id = $claim AND valid_from < $before",
@@ -156,7 +166,7 @@ def explain(
         _line(con, one, stood[one["line_number"]], facts.get(one["line_number"]), named.get(one["rule_set"] or ""))
         for one in decided
     ]
-    return Explanation(claim_id, patients, day, lines, events)
+    return Explanation(claim_id, patients, day, lines, events, _payments(con, claim_id, day))
 
 
 def _line(
@@ -254,6 +264,18 @@ def _events(con: duckdb.DuckDBPyConnection, claim_id: str, day: date | None) -> 
         {"claim": claim_id, "day": day or date(9999, 12, 31)},
     ).fetchall()
     return [Happening(*row) for row in rows]
+
+
+def _payments(con: duckdb.DuckDBPyConnection, claim_id: str, day: date | None) -> list[Remitted]:
+    """What was remitted of the claim to the end of a payment day: of each day reversals first."""
+    rows = con.execute(
+        """
+        SELECT day, payee, status, paid, trace, is_sent FROM remittance
+        WHERE claim_id = $claim AND day <= $day ORDER BY day, status <> 'reversal', payee, patient_id
+        """,
+        {"claim": claim_id, "day": day or date(9999, 12, 31)},
+    ).fetchall()
+    return [Remitted(*row) for row in rows]
 
 
 def _dicts(con: duckdb.DuckDBPyConnection, sql: str, **given: Any) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What rules may read of a line. Each fact is a column of the SQL of this package, computed before any rule is asked."""
+"""What rules may read of a line. Each fact is a column of this package's SQL, computed before any rule is asked."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FACTS = (
     Fact("days_to_receipt", "BIGINT", "Days from the last day of service to when the claim was received first."),
     Fact("filing_days", "INTEGER", "Days within which the plan wants claims to be received."),
     Fact("replaces_unknown", "BOOLEAN", "Whether the claim replaces or voids one of which the patient has none."),
-    Fact("procedure_is_known", "BOOLEAN", "Whether a landed code set has the procedure; NULL where no such set landed."),
+    Fact("procedure_is_known", "BOOLEAN", "Whether a landed code set has the procedure; NULL where none landed."),
     Fact("needs_authorization", "BOOLEAN", "Whether the plan wants the service to be authorized beforehand."),
     Fact("authorized_by", "VARCHAR", "The authorization that the line names, where it is for this service and day."),
     Fact("not_covered_by", "VARCHAR", "The exclusion by which the plan does not cover the service."),
@@ -45,9 +45,9 @@ FACTS = (
     Fact("sex_limit_of", "VARCHAR", "The exclusion by which the service is covered for one sex only."),
     Fact("fee", "DECIMAL(12, 2)", "What the plan allows for one unit; NULL where its fee schedule has no price."),
     Fact("duplicate_of", "VARCHAR", "The earlier line that billed the same act: claim|line.", is_beside=True),
-    Fact("similar_to", "VARCHAR", "The earlier line of another claim that is most like it: claim|line.", is_beside=True),
+    Fact("similar_to", "VARCHAR", "The earlier line of another claim that is most like it.", is_beside=True),
     Fact("similarity", "INTEGER", "How like it is, points of 100 (decision 0013).", is_beside=True),
-    Fact("part_of", "VARCHAR", "The line of the same provider and day of which it is part: claim|line.", is_beside=True),
+    Fact("part_of", "VARCHAR", "The line of that provider and day of which it is part: claim|line.", is_beside=True),
     Fact("is_said_to_be_separate", "BOOLEAN", "Whether a modifier says that part and whole were separate, where the"
          " edit allows that.", is_beside=True),
 )  # fmt: skip

@@ -1,8 +1,8 @@
-"""Golden claims: cases written by hand, each with what is to come out of it. A rule set decides them before anything else.
+"""Golden claims: cases written by hand, each with what is to come out. A rule set decides them before all else.
 
-A case is a table in a TOML file: rows of feeds as a delivery would bring them, each with the day on which it was received
-(`received`, by default before all others), what people said, and what is expected. Rows that the cases of a file share
-stand in its table `given`. The cases are decided in a database of their own, in memory.
+A case is a table in a TOML file: rows of feeds as a delivery would bring them, each with the day on which it was
+received (`received`, by default before all others), what people said, and what is expected. Rows that the cases of a
+file share stand in its table `given`. The cases are decided in a database of their own, in memory.
 """
 
 from __future__ import annotations
@@ -146,8 +146,7 @@ def _fill(con: duckdb.DuckDBPyConnection, feed: Feed, case: Case) -> None:
     con.execute(f"CREATE OR REPLACE TEMP TABLE told AS SELECT * FROM {feed.table} LIMIT 0")
     for number, row in enumerate(rows, 1):
         received = row.get("received", _PRIMING)
-        texts = [None if row.get(name) in (None, "") and not feed.column(name).form.empty_is_value else row.get(name, "")
-                 for name in columns]  # fmt: skip
+        texts = [_text(feed, row, name) for name in columns]
         sequence = row.get(feed.sequence) if feed.sequence else received
         delivery = f"{'priming' if received == _PRIMING else received}"
         con.execute(
@@ -168,14 +167,20 @@ def _fill(con: duckdb.DuckDBPyConnection, feed: Feed, case: Case) -> None:
     )
 
 
+def _text(feed: Feed, row: Mapping[str, Any], name: str) -> Any:
+    """What a row says in a column; no text is no value, but where the column has a value for that."""
+    return row.get(name) or ("" if feed.column(name).form.empty_is_value else None)
+
+
 def _act(con: duckdb.DuckDBPyConnection, case: Case, act: Mapping[str, Any], place: int) -> None:
     """What a person said to a line as it stood on that day."""
     claim, line = str(act["line"]).rsplit("|", 1)
     con.execute(
         f"""
         INSERT INTO internal.claim_act BY NAME
-        SELECT $id AS act_id, $on::TIMESTAMP + INTERVAL 12 HOUR AS happened_at, $on::DATE AS day, $act AS act, 'a steward' AS who,
-               'golden' AS why, claim_id, line_number, delivery, {line_hash("line")} AS bound_to, $settles::VARCHAR[] AS settles,
+        SELECT $id AS act_id, $on::TIMESTAMP + INTERVAL 12 HOUR AS happened_at, $on::DATE AS day, $act AS act,
+               'a steward' AS who, 'golden' AS why, claim_id, line_number, delivery,
+               {line_hash("line")} AS bound_to, $settles::VARCHAR[] AS settles,
                $allowed::DECIMAL(12, 2) AS allowed, $group AS group_code, $carc AS carc, $rarc AS rarc
         FROM fact_medical_claim AS line
         WHERE claim_id = $claim AND line_number = $line AND valid_from <= $on::TIMESTAMP + INTERVAL 12 HOUR

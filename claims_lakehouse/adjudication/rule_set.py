@@ -1,7 +1,7 @@
 """A rule set: a TOML file that says, in order, what denies a line or has it wait, and what every adjustment is called.
 
-A rule is a condition in SQL over facts, one expression without queries; it is checked here before anybody asks it. What a
-file says it reads and what it reads are held together. A rule set is named by the hash of its file.
+A rule is a condition in SQL over facts, one expression without queries; it is checked here before anybody asks it.
+What a file says it reads and what it reads are held together. A rule set is named by the hash of its file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which rule sets are in force: an append-only list beside the data, each with its file, and a copy in the warehouse.
 
-The standard rule set is adopted by itself when there is none, so that a later edition of the lakehouse does not decide what
-was decided before. A rule set is tested against golden claims before it is adopted.
+The standard rule set is adopted by itself when there is none, so that a later edition of the lakehouse does not
+decide what was decided before. A rule set is tested against golden claims before it is adopted.
 """
 
 from __future__ import annotations

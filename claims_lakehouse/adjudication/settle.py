@@ -1,8 +1,9 @@
 """Keep the decisions in step with what is known: decide anew what was touched, a received day of a patient at a time.
 
-What a day changed is the difference between what was known before it and after it, so days can be settled in any order, and
-again: the rows of a day are replaced by what they should be, and those that are as they should be stay untouched. What is
-due is written down in the warehouse, in the transaction that makes it due, and removed in the one that settles it.
+What a day changed is the difference between what was known before it and after it, so days can be settled in any
+order, and again: the rows of a day are replaced by what they should be, and those that are as they should be stay
+untouched. What is due is written down in the warehouse, in the transaction that makes it due, and removed in the one
+that settles it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ BEFORE = ("decision_before", "paid_before", "patient_share_before", "because")
 _IDENTITY = ("patient_id", "claim_id", "line_number", "day")
 #: What of a line's charge is not paid; together with `paid` it is the charge.
 NOT_PAID = (
-    "denied", "pending", "unauthorized", "over_limit", "above_fee", "deductible", "coinsurance", "copay", "over_maximum",
+    "denied", "pending", "unauthorized", "over_limit", "above_fee", "deductible", "coinsurance", "copay",
+    "over_maximum",
 )  # fmt: skip
 
 
@@ -175,7 +177,9 @@ def _audit(con: duckdb.DuckDBPyConnection) -> None:
     taken = " + ".join(NOT_PAID)
     least = ", ".join(("paid", "allowed", "patient_share", *NOT_PAID))
     laws = {
-        "charge = paid + adjustments": f"FROM changed WHERE decision IS NOT NULL AND charge IS DISTINCT FROM paid + {taken}",
+        "charge = paid + adjustments": f"""
+            FROM changed WHERE decision IS NOT NULL AND charge IS DISTINCT FROM paid + {taken}
+        """,
         "no amount is negative": f"FROM changed WHERE decision IS NOT NULL AND least({least}) < 0",
         "no decision is without a rule set": "FROM changed WHERE decision IS NOT NULL AND rule_set IS NULL",
         "every line that stands is decided once": """

@@ -104,6 +104,7 @@ def day_summary(con: duckdb.DuckDBPyConnection, day: date) -> DaySummary:
         of_day,
     ).fetchall()
     return DaySummary(
-        day, decided, anew, taken_back, [Decided(*row) for row in by_decision], [OfDelivery(*row) for row in by_delivery],
+        day, decided, anew, taken_back,
+        [Decided(*row) for row in by_decision], [OfDelivery(*row) for row in by_delivery],
         dict(because), unbalanced, undecided,
     )  # fmt: skip

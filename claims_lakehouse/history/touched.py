@@ -1,7 +1,8 @@
 """Note what an application touches that claims are decided by: adjudication takes it up, in a turn of its own.
 
-It is written in the transaction of the application and removed in that of the decisions, so that a kill between the two
-leaves no claim undecided. Nothing is noted where no line of a claim is there: claims that come later are due by themselves.
+It is written in the transaction of the application and removed in that of the decisions, so that a kill between the
+two leaves no claim undecided. Nothing is noted where no line of a claim is there: claims that come later are due by
+themselves.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ _NAMED = {"patient": "patient_id", "plan": "plan_id", "procedure": "procedure_co
 def note_touched(con: duckdb.DuckDBPyConnection, applications: Sequence[Application]) -> None:
     """Note whom the rows in the temporary tables `standing` and `incoming` name, and from which received day on."""
     feed = applications[0].feed
-    if not feed.decides or not con.execute(f"SELECT 1 FROM {MEDICAL_CLAIMS.table} LIMIT 1").fetchall():
-        if feed.name != MEDICAL_CLAIMS.name:
-            return
+    if not feed.decides:
+        return
+    if feed != MEDICAL_CLAIMS and not con.execute(f"SELECT 1 FROM {MEDICAL_CLAIMS.table} LIMIT 1").fetchall():
+        return
     named = [feed.decides.get(what) for what in _NAMED]  # type: ignore[call-overload]
     columns = ", ".join(f"{column or 'NULL'} AS {name}" for column, name in zip(named, _NAMED.values(), strict=True))
     only = ""

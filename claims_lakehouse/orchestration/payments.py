@@ -31,11 +31,11 @@ _RECONCILED = "reconciled"
     check_specs=[
         dg.AssetCheckSpec(
             _RECONCILED, asset=PAYMENTS, blocking=True, partitions_def=payment_days,
-            description="Decisions, remittances, bank entries and carried balances agree to the cent, per payee and day.",
+            description="Decisions, remittances, bank entries and balances agree to the cent, per payee and day.",
         )
     ],
-    description="What payees are told and paid: an X12 835 for each, and a NACHA file for the bank. A day whose files were "
-    "sent is closed: what changes later is paid on a later day.",
+    description="What payees are told and paid: an X12 835 for each, and a NACHA file for the bank. A day whose files "
+    "were sent is closed: what changes later is paid on a later day.",
 )  # fmt: skip
 def payments(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Make one payment day, and every other open one: they follow from each other."""

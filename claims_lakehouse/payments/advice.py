@@ -1,4 +1,4 @@
-"""What a remittance says, before it is written as X12: claims paid, denied and reversed, balances, and the sum that is paid.
+"""What a remittance says, before it is written as X12: claims paid, denied and reversed, balances, what is paid.
 
 Amounts are US dollars, exact cents. Nothing here knows files or the warehouse.
 """

@@ -1,7 +1,7 @@
 """Which payment days are closed: their files were sent. What they told lies beside them, and is never made anew.
 
-One line a day in `payments/sent.jsonl`: who sent it, when, the digest of what it told and of each file. A line that a kill
-cut short never happened.
+One line a day in `payments/sent.jsonl`: who sent it, when, the digest of what it told and of each file. A line that a
+kill cut short never happened.
 """
 
 from __future__ import annotations

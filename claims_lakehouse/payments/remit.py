@@ -1,9 +1,9 @@
 """What is remitted on each payment day: a function of decisions, and of what was sent before.
 
-A payment day is a received day. What it tells is the difference between the claims as they are decided at its end and what
-was told before: a claim that changed is reversed as it was told and told anew. A day whose files were sent is closed: what
-it told stands, and what changes later is told on the first day that is open. Days are closed in their order, so that what
-was sent is always everything up to a day.
+A payment day is a received day. What it tells is the difference between the claims as they are decided at its end and
+what was told before: a claim that changed is reversed as it was told and told anew. A day whose files were sent is
+closed: what it told stands, and what changes later is told on the first day that is open. Days are closed in their
+order, so that what was sent is always everything up to a day.
 """
 
 from __future__ import annotations
@@ -66,9 +66,11 @@ def remit(con: duckdb.DuckDBPyConnection, closed: Sequence[ClosedDay]) -> bool:
         con.execute(
             f"""
             INSERT INTO internal.remitted_claim BY NAME
-            SELECT {_CLAIM}, content, false AS is_closed, sign * {_sum("charge")} AS charge, sign * {_sum("paid")} AS paid,
-                   sign * list_sum(list_transform(content.lines, lambda line: coalesce(list_sum(list_transform(list_filter(
-                       line.adjustments, lambda one: one.group_code = 'PR'), lambda one: one.amount)), 0))) AS patient_share
+            SELECT {_CLAIM}, content, false AS is_closed, sign * {_sum("charge")} AS charge,
+                   sign * {_sum("paid")} AS paid,
+                   sign * list_sum(list_transform(content.lines, lambda line: coalesce(list_sum(list_transform(
+                       list_filter(line.adjustments, lambda one: one.group_code = 'PR'), lambda one: one.amount
+                   )), 0))) AS patient_share
             FROM (SELECT *, CASE WHEN status = '22' THEN -1 ELSE 1 END AS sign FROM open_claim)
             """
         )
@@ -135,7 +137,8 @@ def _lay_closed(con: duckdb.DuckDBPyConnection, closed: Sequence[ClosedDay]) -> 
         if one.day not in known:
             con.execute("DELETE FROM internal.remitted_claim WHERE day = $day", {"day": one.day})
             con.execute(
-                f"INSERT INTO internal.remitted_claim BY NAME SELECT *, true AS is_closed FROM read_parquet({literal(one.told)})"
+                "INSERT INTO internal.remitted_claim BY NAME"
+                f" SELECT *, true AS is_closed FROM read_parquet({literal(one.told)})"
             )
             con.execute(
                 "INSERT INTO internal.closed_day VALUES ($day, $digest)", {"day": one.day, "digest": one.digest}
@@ -168,7 +171,8 @@ def _audit(con: duckdb.DuckDBPyConnection) -> None:
                 SELECT coalesce(line.billing_npi, line.provider_npi) AS payee, sum(stands.paid) AS decided
                 FROM internal.line_decision AS stands
                 JOIN fact_medical_claim AS line ON line.medical_claim_sk = stands.line_sk
-                WHERE stands.is_current AND stands.decision IS NOT NULL AND (stands.claim_id, stands.patient_id) NOT IN (
+                WHERE stands.is_current AND stands.decision IS NOT NULL
+                  AND (stands.claim_id, stands.patient_id) NOT IN (
                     SELECT (claim_id, patient_id) FROM internal.line_decision WHERE is_current AND decision = 'pending'
                 )
                 GROUP BY ALL
@@ -177,7 +181,8 @@ def _audit(con: duckdb.DuckDBPyConnection) -> None:
         """,
         "of a claim one statement stands at most": """
             FROM (
-                SELECT payee, claim_id, patient_id, count(*) FILTER (status <> '22') - count(*) FILTER (status = '22') AS n
+                SELECT payee, claim_id, patient_id,
+                       count(*) FILTER (status <> '22') - count(*) FILTER (status = '22') AS n
                 FROM internal.remitted_claim GROUP BY ALL
             ) WHERE n NOT IN (0, 1)
         """,
@@ -189,7 +194,7 @@ def _audit(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _asked(con: duckdb.DuckDBPyConnection, closed: Sequence[ClosedDay]) -> str:
-    """What remittances follow from: decisions and closed days. Whatever changes decisions writes some, or removes some."""
+    """What remittances follow from: decisions and closed days. What changes decisions writes or removes some."""
     [(decided,)] = con.execute("SELECT concat(count(*), '/', max(decided_at)) FROM internal.line_decision").fetchall()
     return "/".join([decided, *(f"{one.day}:{one.digest}" for one in closed)])
 

@@ -1,8 +1,8 @@
 """Make payments: settle what is remitted on open days, and write their files; close a day once its files were sent.
 
-Files are a function of what is remitted and of the payer's settings: they are written whole, only where they say otherwise
-than what lies there, and those of days or payees that have nothing to be told any more are removed. Files of closed days are
-never touched.
+Files are a function of what is remitted and of the payer's settings: they are written whole, only where they say
+otherwise than what lies there, and those of days or payees that have nothing to be told any more are removed. Files
+of closed days are never touched.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _MADE = "made.json"
 class PaymentDay(NamedTuple):
     """A payment day: its payees, what is paid and carried, its files, and whether they were sent.
 
-    `files` are names below payments/<day>; empty where no payer is configured. `unknown` are payees of whom the payer's
-    settings say nothing: they are told and paid nothing until these do. `is_new` says that the day came out otherwise than
-    it was.
+    `files` are names below payments/<day>; empty where no payer is configured. `unknown` are payees of whom the
+    payer's settings say nothing: they are told and paid nothing until these do. `is_new` says that the day came out
+    otherwise than it was.
     """
 
     day: date
@@ -184,10 +184,10 @@ def _line(line: dict[str, Any], sign: int) -> PaidLine:
     adjustments = [
         LineAdjustment(one["group_code"], one["carc"], sign * one["amount"], one["rarc"]) for one in line["adjustments"]
     ]
+    modifiers = tuple(line["modifiers"].split("|")) if line["modifiers"] else ()
     return PaidLine(
-        line["line_number"], line["procedure_code"], tuple((line["modifiers"] or "").split("|")) if line["modifiers"] else (),
-        line["service_from"], line["service_to"], line["units"], sign * line["charge"], sign * line["allowed"],
-        sign * line["paid"], tuple(adjustments),
+        line["line_number"], line["procedure_code"], modifiers, line["service_from"], line["service_to"], line["units"],
+        sign * line["charge"], sign * line["allowed"], sign * line["paid"], tuple(adjustments),
     )  # fmt: skip
 
 
@@ -211,7 +211,8 @@ def _write_files(
             SELECT day, sum(hash(told, fname, lname)::HUGEINT) + any_value(totals)
             FROM internal.remitted_claim AS told
             LEFT JOIN (SELECT patient_id, fname, lname FROM dim_patient WHERE is_current) AS patient USING (patient_id)
-            JOIN (SELECT day, sum(hash(paid)::HUGEINT) AS totals FROM internal.payee_day AS paid GROUP BY day) USING (day)
+            JOIN (SELECT day, sum(hash(paid)::HUGEINT) AS totals FROM internal.payee_day AS paid GROUP BY day)
+            USING (day)
             WHERE NOT is_closed GROUP BY day
             """
         ).fetchall()

@@ -306,17 +306,14 @@ def _service(line: PaidLine) -> _Row:
 
 
 def _adjustments(line: PaidLine) -> Iterator[tuple[str, str, Decimal]]:
-    """What CAS says: group, reason and amount, a group's together and each reason once.
-
-    An amount of nothing is said only where nothing was asked: there it tells why nothing is paid.
-    """
+    """What CAS says: group, reason and amount, a group's together and each reason once. It has no amount of nothing."""
     groups: dict[str, dict[str, Decimal]] = {}
     for one in line.adjustments:
         reasons = groups.setdefault(one.group, {})
         reasons[one.carc] = reasons.get(one.carc, Decimal(0)) + one.amount
     for group, reasons in groups.items():
         for carc, amount in reasons.items():
-            if amount or not line.charge:
+            if amount:
                 yield group, carc, amount
 
 

@@ -164,7 +164,9 @@ def create_schema(con: duckdb.DuckDBPyConnection) -> None:
 @cache
 def schema_version() -> str:
     """A hash of every table's declaration."""
-    return sha256((_SHARED + _DECISIONS + _PAYMENTS + "".join(feed_ddl(feed) for feed in FEEDS)).encode()).hexdigest()[:12]
+    return sha256((_SHARED + _DECISIONS + _PAYMENTS + "".join(feed_ddl(feed) for feed in FEEDS)).encode()).hexdigest()[
+        :12
+    ]
 
 
 def is_empty(con: duckdb.DuckDBPyConnection) -> bool:

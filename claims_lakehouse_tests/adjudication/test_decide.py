@@ -257,7 +257,13 @@ def exclusion_rows(draw: Draw, prefix: str, plans: Sequence[str | None], theme: 
 
 
 def authorization_rows(draw: Draw, patient: str, numbers: Sequence[str], theme: Theme) -> Rows:
-    return [
+    always = {
+        "authorization_number": numbers[0], "patient_id": patient, "procedure_code": theme.procedures[0],
+        "provider_npi": None, "units": money(draw, ["2", "4", "2.5", "7"]), "received": PRIMING,
+        "authorized_from": LONG_AGO, "authorized_to": None,
+    }  # fmt: skip
+    rows: Rows = [always] if "authorization_required" in theme.kinds and not rarely(draw) else []
+    return rows + [
         {
             "authorization_number": one_of(draw, numbers), "patient_id": patient, "received": received(draw),
             "provider_npi": one_of(draw, [None, None, *NPIS]), "procedure_code": one_of(draw, theme.procedures),
@@ -353,7 +359,7 @@ def worlds(draw: Draw) -> World:
         rows["exclusions"] += exclusion_rows(draw, "E", [None], THEMES["wild"])
     rows["procedure_edits"] = [
         {
-            "procedure_code": one_of(draw, PROCEDURES), "bundled_code": one_of(draw, PROCEDURES),
+            "procedure_code": one_of(draw, ["99214", *PROCEDURES]), "bundled_code": one_of(draw, ["97110", *PROCEDURES]),
             "modifier_indicator": one_of(draw, ["0", "1", "9"]), "received": received(draw), **period(draw),
         }
         for _ in range(one_of(draw, [0, 0, 1, 2, 3]))

@@ -16,7 +16,7 @@ DAY = date(2024, 3, 1)  # a Friday
 #: Paid to a checking account, to a savings account, and by check.
 CHECKING, SAVINGS, BY_CHECK = "1234567893", "1999996666", "1000000004"
 SECRETS = {
-    "payer.tax_id": "123456789",
+    "payer.tax_id": "456123789",
     "bank.routing": "123456780",
     "bank.account": "7000-111-7",
     "bank.company_id": "1A23456789",
@@ -196,7 +196,7 @@ REMITTANCES = {
     "text that X12 does not have": remittance(
         claim(
             claim_id="CF#*1~:^é",
-            patient_last="Núñez*O’Łukaszewicz~",
+            patient_last="Núñez*O\N{RIGHT SINGLE QUOTATION MARK}Łukaszewicz~",
             patient_first="Zoë\N{GRINNING FACE}",
             patient_id="M*1",
             control_number="P~1",

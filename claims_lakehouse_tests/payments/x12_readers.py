@@ -7,7 +7,10 @@ import json
 import logging
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from pyx12.params import params
+from pyx12.x12n_document import x12n_document
 
 from claims_lakehouse.landing.x12_segments import Segment, read_segments
 from claims_lakehouse.landing.x12_soundness import Guide, unsoundness
@@ -28,12 +31,11 @@ def x12sdk_faults(data: bytes) -> list[str]:
 
 def pyx12_faults(data: bytes) -> list[str]:
     """What pyx12 objects to, as `BPR16 1`: the segment, the element and X12's code of the error."""
-    from pyx12.params import params
-    from pyx12.x12n_document import x12n_document
-
     logging.getLogger("pyx12").setLevel(logging.CRITICAL + 1)
     told = io.StringIO()
-    is_valid = x12n_document(params(), io.StringIO(data.decode("ascii")), fd_997=io.StringIO(), fd_html=None, fd_json=told)
+    is_valid = x12n_document(
+        params(), io.StringIO(data.decode("ascii")), fd_997=io.StringIO(), fd_html=None, fd_json=told
+    )
     faults = [
         fault
         for interchange in json.loads(told.getvalue())["interchanges"]
@@ -43,7 +45,7 @@ def pyx12_faults(data: bytes) -> list[str]:
     return faults
 
 
-def _of_groups(groups: list[dict]) -> Iterator[str]:
+def _of_groups(groups: list[dict[str, Any]]) -> Iterator[str]:
     for group in groups:
         assert group["vriic"] == "005010X221A1"
         yield from _of("GS", group)
@@ -55,7 +57,7 @@ def _of_groups(groups: list[dict]) -> Iterator[str]:
                     yield from _of(f"{segment['seg_id']}{element['ele_pos']:02}", element)
 
 
-def _of(place: str, told: dict) -> Iterator[str]:
+def _of(place: str, told: dict[str, Any]) -> Iterator[str]:
     return (f"{place} {error['err_cde']}" for error in told["errors"])
 
 
@@ -86,45 +88,29 @@ def imbalances(data: bytes) -> list[str]:
 
 
 def _sums(segments: list[list[str]]) -> Iterator[_Sum]:
-    claims: list[Decimal] = []
     of_payee = of_claim = of_service = asked = paid = Decimal(0)
-    claim_sums: list[_Sum] = []
-    has_services = False
-    services = 0
-
-    def closed_service() -> Iterator[_Sum]:
-        if services:
-            yield _Sum("SVC02 - SVC03 = its CAS", of_service)
-
-    def closed_claim() -> Iterator[_Sum]:
-        if claims:
-            yield _Sum("CLP03 - CLP04 = all CAS", of_claim)
-            if has_services:
-                yield _Sum("CLP03 = SVC02 in all", asked)
-                yield _Sum("CLP04 = SVC03 in all", paid)
-
+    before = ""
     for name, *rest in segments:
+        if before == "SVC" and name in ("SVC", "CLP", "PLB", "SE"):
+            yield _Sum("SVC02 - SVC03 = its CAS", of_service)
+        if before and name in ("CLP", "PLB", "SE"):
+            yield _Sum("CLP03 - CLP04 = all CAS", of_claim)
+            yield _Sum("CLP03 = SVC02 in all", asked)
+            yield _Sum("CLP04 = SVC03 in all", paid)
         if name == "BPR":
             of_payee = Decimal(rest[1])
         elif name == "CLP":
-            claim_sums += [*closed_service(), *closed_claim()]
             asked, paid = Decimal(rest[2]), Decimal(rest[3])
-            of_claim = asked - paid
-            of_payee -= paid
-            claims.append(paid)
-            has_services, services = False, 0
+            of_claim, of_payee = asked - paid, of_payee - paid
         elif name == "SVC":
-            claim_sums += closed_service()
-            has_services, services = True, services + 1
             of_service = Decimal(rest[1]) - Decimal(rest[2])
             asked, paid = asked - Decimal(rest[1]), paid - Decimal(rest[2])
         elif name == "CAS":
-            amounts = [Decimal(amount) for amount in rest[2::3]]
-            of_claim -= sum(amounts)
-            of_service -= sum(amounts)
+            adjusted = sum((Decimal(amount) for amount in rest[2::3]), Decimal(0))
+            of_claim, of_service = of_claim - adjusted, of_service - adjusted
         elif name == "PLB":
             of_payee += sum(Decimal(amount) for amount in rest[3::2])
-    yield from (*claim_sums, *closed_service(), *closed_claim())
+        before = {"SVC": "SVC", "CLP": "CLP", "PLB": "", "SE": ""}.get(name, before)
     yield _Sum("BPR02 = CLP04 in all - PLB in all", of_payee)
 
 
