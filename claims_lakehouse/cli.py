@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from claims_lakehouse.decision_commands import adjudicate, explain
-from claims_lakehouse.decision_report import print_last_decisions, some_claim
+from claims_lakehouse.decision_report import print_last_decisions
 from claims_lakehouse.errors import ClaimsLakehouseError, UsageError
 from claims_lakehouse.ingestion import (
     carry_out,
@@ -35,7 +34,8 @@ from claims_lakehouse.options import (
     YesOption,
     one_of,
 )
-from claims_lakehouse.report import COUNTS, out, plain, print_rows, progress, short
+from claims_lakehouse.payment_commands import payments_app
+from claims_lakehouse.report import COUNTS, plain, print_rows, progress, short
 from claims_lakehouse.review_commands import review_app
 from claims_lakehouse.rule_commands import rules_app
 from claims_lakehouse.settings import Settings, has_home, has_landing, small_areas
@@ -50,6 +50,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(issues_app)
+app.add_typer(payments_app)
 app.add_typer(review_app)
 app.add_typer(rules_app)
 
@@ -80,38 +81,33 @@ def demo(
     landing: LandingOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Write realistic sample deliveries, with every kind of defect in them, and ingest them.
+    """Write realistic sample deliveries, with every kind of defect in them, ingest them, decide claims and pay them.
 
-    Without --landing and --home everything goes below data/demo, apart from your own data.
+    After a priming and two monthly updates medical claims come daily for a week. Bank data are made up, unless
+    CLAIMS_PAYER_SETTINGS names yours. Without --landing and --home everything goes below data/demo, apart from your
+    own data.
+
+    Ten times as many patients: claims demo --patients 1000
     """
+    from claims_lakehouse.demo_report import print_demo_payments, print_look_around
     from claims_lakehouse.samples import write_deliveries
 
     base = Path("data/demo")
     settings = Settings.from_environment(
         landing or (None if has_landing() else base / "landing"), home or (None if has_home() else base / "lakehouse")
     )
+    # What the environment says now: a run names the lakehouse by it.
+    options = "" if has_home() else f" --home {short(settings.home)}"
+    landing_option = "" if has_landing() else f" --landing {short(settings.landing)}"
+    folder = settings.home if home or has_home() else base
     with progress.status(f"Writing sample deliveries of {patients:,} patients …"):
-        written = write_deliveries(settings.landing, patients=patients, seed=seed)
+        written = write_deliveries(settings.landing, patients=patients, seed=seed, days=7)
     progress.print(f"Wrote {len(written)} files to {settings.landing}")
     ok = ingest_due(settings)
     show_issue_summary(settings)
     print_last_decisions(settings)
-    options = "" if has_home() else f" --home {short(settings.home)}"
-    landing_option = "" if has_landing() else f" --landing {short(settings.landing)}"
-    console = out()
-    console.print("\nLook around:")
-    console.print(f"  claims ui{landing_option}{options}", soft_wrap=True)
-    console.print(f"  claims desk{landing_option}{options}", soft_wrap=True)
-    console.print(f"  claims issues{options}", soft_wrap=True)
-    if claim := some_claim(settings):
-        console.print(f"  claims explain {plain(shlex.quote(claim))}{options}", soft_wrap=True)
-        console.print(f"  claims review{options}", soft_wrap=True)
-    console.print(
-        f'  claims query{options} "SELECT visit_type, count(*), sum(amount_due) FROM claim_detail GROUP BY ALL"',
-        soft_wrap=True,
-    )
-    console.print(f"  python -c \"import duckdb; print(duckdb.connect('{short(settings.published)}', read_only=True)"
-              ".sql('FROM patient LIMIT 5'))\"", soft_wrap=True)  # fmt: skip
+    ok = print_demo_payments(settings, folder) and ok
+    print_look_around(settings, landing_option, options)
     if not ok:
         raise typer.Exit(1)
 

@@ -1,4 +1,4 @@
-"""How the command prints how a claim was decided and paid: tables for people, JSON for machines. Values are patients' data."""
+"""How the command prints how a claim was decided and paid: tables for people, JSON for machines; all patients' data."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _answer(asked: AskedRule) -> str:
 
 def _print_payments(payments: Sequence[Remitted]) -> None:
     rows = [(one.day, one.payee, one.status, one.paid, one.trace, sent_text(one.is_sent)) for one in payments]
-    headings = ("payment day", "payee", "status", "paid", "trace number", "files")
+    headings = ("payment day", "payee", "status", "paid", "trace number", "state")
     print_table("What was remitted of the claim", headings, rows)
 
 
@@ -158,7 +158,8 @@ def print_explanation_json(told: Explanation) -> None:
     sums = dict(zip(("charge", "allowed", "paid", "patient_share"), _sums(told.lines), strict=True))
     print_json(
         {"claim_id": told.claim_id, "patients": told.patients, "day": told.day, "decision": claim_decision(told.lines),
-         **sums, "lines": [_line(line) for line in told.lines], "payments": [payment._asdict() for payment in told.payments],
+         **sums, "lines": [_line(line) for line in told.lines],
+         "payments": [payment._asdict() for payment in told.payments],
          "events": [event._asdict() for event in told.events]}
     )  # fmt: skip
 

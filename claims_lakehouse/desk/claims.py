@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -166,17 +167,20 @@ def _unsettled(reading: Reading, settings: Settings) -> dict[Line, Unsettled]:
         (Line(claim, number), at)
         for claim, number, at in reading.ask("SELECT claim_id, line_number, happened_at FROM internal.claim_act")
     }
-    said: dict[Line, list[tuple[datetime, Unsettled]]] = defaultdict(list)
+    texts: list[bytes] = []
     for path in sorted(settings.claim_acts("").parent.glob("*.jsonl")):
-        for text in path.read_bytes().split(b"\n"):
-            try:
-                one = parsed_line(text)
-                line, at = Line(one["claim_id"], int(one["line_number"])), datetime.fromisoformat(one["at"])
-                act = Unsettled(str(one["act"]), str(one["who"]))
-            except (ValueError, TypeError, KeyError):
-                continue
-            if (line, at) not in known:
-                said[line].append((at, act))
+        with suppress(FileNotFoundError):  # its delivery was purged this moment
+            texts += path.read_bytes().split(b"\n")
+    said: dict[Line, list[tuple[datetime, Unsettled]]] = defaultdict(list)
+    for text in texts:
+        try:
+            one = parsed_line(text)
+            line, at = Line(one["claim_id"], int(one["line_number"])), datetime.fromisoformat(one["at"])
+            act = Unsettled(str(one["act"]), str(one["who"]))
+        except (ValueError, TypeError, KeyError):
+            continue
+        if (line, at) not in known:
+            said[line].append((at, act))
     return {line: max(acts)[1] for line, acts in said.items()}
 
 

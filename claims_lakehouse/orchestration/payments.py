@@ -52,13 +52,17 @@ def payments(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.Mate
 
 
 def pay(context: Any, settings: Settings) -> None:
-    """Make payments in a run that is not a partition's own; days that came out otherwise stand on their partitions."""
+    """Make payments in a run that is not a partition's own; days that came out otherwise stand on their partitions.
+
+    What keeps payments from being made keeps no reader from what was decided: it is told, and no day can be sent.
+    """
     try:
         days = make_payments(settings)
     except PaymentsUnsound as error:
         context.log_event(_unsound(date(1900, 1, 1), str(error)))
-        raise
-    except UsageError as error:  # what is wrong with the payer's settings keeps no reader from what was decided
+        context.log.error(f"No payments were made: {error}")  # noqa: TRY400 - a traceback may quote data
+        return
+    except UsageError as error:  # the payer's settings
         context.log.error(f"No payment files were made: {error}")  # noqa: TRY400 - a traceback may quote data
         return
     partitions = {day.isoformat() for day in (one.day for one in days)}

@@ -144,9 +144,13 @@ def is_behind(settings: Settings, days: Sequence[PaymentDay]) -> bool:
 def remittances(con: duckdb.DuckDBPyConnection, day: date, payee: str | None = None) -> Iterator[Remittance]:
     """What each payee is told on a day, in the order of their numbers."""
     totals = {
-        name: (trace, taken, forwarded, paid)
-        for name, trace, taken, forwarded, paid in con.execute(
-            "SELECT payee, trace, balance_taken, balance_forwarded, paid FROM internal.payee_day WHERE day = $day",
+        name: (trace, before, taken, forwarded, paid)
+        for name, trace, before, taken, forwarded, paid in con.execute(
+            """
+            SELECT payee, trace, trace_before, balance_taken, balance_forwarded, paid FROM (
+                SELECT *, lag(trace) OVER (PARTITION BY payee ORDER BY day) AS trace_before FROM internal.payee_day
+            ) WHERE day = $day
+            """,
             {"day": day},
         ).fetchall()
     }
@@ -162,8 +166,9 @@ def remittances(con: duckdb.DuckDBPyConnection, day: date, payee: str | None = N
         {"day": day, "payee": payee},
     ).fetchall()
     for name, some in groupby(rows, key=lambda row: row[0]):
-        trace, taken, forwarded, paid = totals[name]
-        balances = [Balance(trace, amount) for amount in (taken, -forwarded) if amount]
+        trace, before, taken, forwarded, paid = totals[name]
+        # A balance is known by the remittance that forwarded it (X12's interpretation 1114 of PLB03-2).
+        balances = [Balance(of, amount) for of, amount in ((before, taken), (trace, -forwarded)) if amount]
         yield Remittance(
             day, name, trace, _control_number(trace), tuple(_claim(*row[1:]) for row in some), tuple(balances), paid
         )

@@ -6,6 +6,7 @@ import fcntl
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -80,7 +81,8 @@ def carta(shared: Path) -> Path:
         if not folder.exists():
             subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
             install = ["--python", str(python), "install", "--quiet", "--no-deps", "carta-ach==0.4.5"]
-            subprocess.run([sys.executable, "-m", "pip", *install], capture_output=True, timeout=120, check=False)
+            with suppress(subprocess.TimeoutExpired):
+                subprocess.run([sys.executable, "-m", "pip", *install], capture_output=True, timeout=120, check=False)
     if subprocess.run([str(python), "-I", "-c", "import ach.parser"], capture_output=True, check=False).returncode:
         pytest.skip("carta-ach 0.4.5 could not be installed in an environment of its own")
     return python

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from claims_lakehouse.errors import UsageError
@@ -136,9 +136,10 @@ def test_nothing_that_identifies_somebody_at_a_bank_shows(tmp_path: Path) -> Non
 _SECRETIVE = [key for key in KEYS if key.rsplit(".", 1)[1] in ("account", "routing", "tax_id", "company_id")]
 
 
-@given(key=st.sampled_from(_SECRETIVE), value=st.text(st.characters(categories=["L", "N", "P", "Zs"]), min_size=8))
+@given(key=st.sampled_from(_SECRETIVE), value=st.from_regex("[0-9A-Zé][0-9A-Zé .-]{8,30}", fullmatch=True))
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_no_value_comes_into_an_error_or_a_repr(key: str, value: str, tmp_path: Path) -> None:
+    assume(value not in key)  # which is named, and holds a payee's number
     try:
         told = repr(payer(tmp_path, changed(key, json.dumps(value, ensure_ascii=False))))
     except UsageError as error:

@@ -203,11 +203,11 @@ def test_money_moves_on_the_next_day_that_is_no_weekend(day: str, paid: str) -> 
 @pytest.mark.parametrize(
     ("unsound", "found"),
     [
-        (remittance(paid=Decimal("61.00")), "Balance"),
-        (remittance(claim(line(paid="61.00"))), "Balance"),
+        (remittance(paid=Decimal("61.00")), "BalanceMismatch.payments.total_payment_amount"),
+        (remittance(claim(line(paid="61.00"))), "BalanceMismatch.services.charge_amount"),
         (remittance(claim(line(procedure_code="99*13"))), "DelimiterInValue.services.procedure_code"),
-        (remittance(claim(line(adjustments=(adjustment("XX", "45", "40"),)))), "adjustments.group_code|ReadBack|Code"),
-        (remittance(paid=Decimal("-1.00")), "Balance"),
+        (remittance(claim(line(adjustments=(adjustment("XX", "45", "40"),)))), "CodeNotInList.adjustments.group_code"),
+        (remittance(paid=Decimal("-1.00")), "BalanceMismatch.payments.total_payment_amount"),
     ],
 )
 def test_what_does_not_balance_or_leaves_the_guide_is_refused_without_a_value(
@@ -216,7 +216,7 @@ def test_what_does_not_balance_or_leaves_the_guide_is_refused_without_a_value(
     with pytest.raises(PaymentsUnsound) as refused:
         written(unsound, plan)
     told = str(refused.value)
-    assert re.search(found, told)
+    assert found in told
     assert refused.value.__context__ is None
     assert not [value for value in (*SECRETS.values(), "C#1", "M1", "Ward", "99*13", "61") if value in told]
 
