@@ -42,13 +42,12 @@ class Reading(NamedTuple):
     read: dict[date, list[Path]] | None
     refused: frozenset[Path]
 
-    def of_day(self, day: date, files: Sequence[Path]) -> str:
-        """How many of a day's files it accepts: `13 of 13`; fewer where it read fewer."""
+    def of_day(self, day: date) -> str:
+        """How many it accepts of those of a day's files that it read."""
         if self.read is None:
             return "not asked"
-        refused = len(self.refused.intersection(self.read[day]))
-        accepted = f"{len(self.read[day]) - refused:,} of {len(files):,}"
-        return f"{accepted}, {refused:,} refused" if refused else accepted
+        read = self.read[day]
+        return f"{len(read) - len(self.refused.intersection(read)):,} of {len(read):,} read"
 
 
 def print_demo_payments(settings: Settings, folder: Path) -> bool:
@@ -73,7 +72,7 @@ def print_demo_payments(settings: Settings, folder: Path) -> bool:
     rows = [
         (one.day, one.payees, one.claims, one.reversals, one.paid, one.forwarded, len(files.remittances),
          f"{one.day}/{files.bank.name}" if files.bank else None, banks.get(one.day),
-         *(reading.of_day(one.day, files.remittances) for reading in readings))
+         *(reading.of_day(one.day) for reading in readings))
         for one, files in zip(made[-_DAYS:], days.values(), strict=True)
     ]  # fmt: skip
     headings = ("payment day", "payees", "claims", "reversals", "paid", "forwarded", "835 files", "bank file",
@@ -191,7 +190,7 @@ def _bank_total(path: Path) -> Decimal | None:
     text = path.read_text(encoding="ascii", errors="replace")
     if not achkit.validate(text)["ok"]:
         return None
-    return Decimal(achkit.parse(text)["control"]["total_credit"]) / 100
+    return Decimal(achkit.parse(text)["control"]["total_credit"]).scaleb(-2)
 
 
 def _print_readings(readings: Sequence[Reading], files: Sequence[Path], banks: dict[date, Decimal | None]) -> None:
@@ -209,7 +208,7 @@ def _print_readings(readings: Sequence[Reading], files: Sequence[Path], banks: d
         )
     refused = [Path(f"{day}.ach") for day, total in banks.items() if total is None]
     console.print(f"achkit, which wrote them, read all {len(banks):,} bank files back: {_verdict(refused)}"
-                  " The rest is paid by check.", soft_wrap=True)  # fmt: skip
+                  " Payees without an account are paid by check.", soft_wrap=True)  # fmt: skip
 
 
 def _verdict(refused: Sequence[Path]) -> str:

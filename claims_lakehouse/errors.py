@@ -6,6 +6,7 @@ ClaimsLakehouseError
 ├── UsageError             somebody named something that does not exist
 │   ├── NoSuchIssue        an issue that there is not, or no longer
 │   ├── NoSuchDelivery     a delivery that no publication has
+│   ├── NoSuchClaim        a claim that no publication has
 │   └── Overtaken          what a person looked at is no longer so; look again
 ├── DeliveryError          one delivery cannot be processed; the others go on
 │   ├── UnplaceableFile    a landed file that belongs to no delivery
@@ -41,6 +42,10 @@ class NoSuchIssue(UsageError):
 
 class NoSuchDelivery(UsageError):
     """A delivery that no publication has."""
+
+
+class NoSuchClaim(UsageError):
+    """A claim that no publication has."""
 
 
 class Overtaken(UsageError):

@@ -8,6 +8,7 @@ between the look and the word is noticed: nothing is overwritten.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -125,7 +126,10 @@ def appeal(settings: Settings, seen: SeenLine, *, because: str, who: str) -> Non
 
 def acts_look(settings: Settings) -> str:
     """What changes with every act."""
-    found = (f"{path.name}/{path.stat().st_size}" for path in _files(settings))
+    found = []
+    for path in _files(settings):
+        with suppress(FileNotFoundError):  # its delivery was purged since it was listed
+            found.append(f"{path.name}/{path.stat().st_size}")
     return sha256("\n".join(found).encode()).hexdigest()[:12]
 
 
@@ -197,7 +201,11 @@ def _files(settings: Settings) -> list[Path]:
 
 def _read(path: Path) -> Iterator[_Said]:
     """Every act of a file, in order; a line cut short by a kill never happened."""
-    for line in path.read_bytes().split(b"\n"):
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:  # its delivery was purged since it was listed
+        return
+    for line in lines:
         try:
             one = parsed_line(line)
             allowed = Decimal(one["allowed"]) if "allowed" in one else None

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -141,6 +141,7 @@ def read(path: Path) -> RuleSet:
     return parse(text, path.name)
 
 
+@lru_cache(maxsize=16)
 def parse(text: str, place: str) -> RuleSet:
     """A rule set from its file's text; UsageError says what is wrong in it, and where."""
     try:

@@ -13,9 +13,9 @@ from claims_lakehouse.adjudication.acts import SeenLine, seen_lines
 from claims_lakehouse.adjudication.explain import Explanation, LineExplanation, explain
 from claims_lakehouse.adjudication.rule_set import RuleSet, standard
 from claims_lakehouse.adjudication.rule_sets import adopted, rule_sets_look
-from claims_lakehouse.desk.claims import Line, NoSuchClaim, line_of
+from claims_lakehouse.desk.claims import Line, line_of
 from claims_lakehouse.desk.reading import Reading
-from claims_lakehouse.errors import UsageError
+from claims_lakehouse.errors import NoSuchClaim, UsageError
 from claims_lakehouse.settings import Settings
 
 #: Facts that name another line of the patient's: it is shown beside the line that a rule decides for its sake.

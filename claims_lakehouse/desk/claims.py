@@ -15,7 +15,7 @@ from claims_lakehouse.adjudication.acts import SeenLine, acts_look
 from claims_lakehouse.adjudication.rule_set import APPEALED
 from claims_lakehouse.contracts import MEDICAL_CLAIMS
 from claims_lakehouse.desk.reading import Reading
-from claims_lakehouse.errors import UsageError
+from claims_lakehouse.errors import NoSuchClaim
 from claims_lakehouse.files import parsed_line
 from claims_lakehouse.settings import Settings
 
@@ -24,10 +24,6 @@ PAGE_ROWS = 50
 OPENED_AGAIN = "A person opened the line again."
 #: Of how many claims the names are remembered, so that nobody has to look for them.
 _REMEMBERED = 50_000
-
-
-class NoSuchClaim(UsageError):
-    """A claim of which no publication knows."""
 
 
 class Line(NamedTuple):

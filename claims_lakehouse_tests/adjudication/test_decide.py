@@ -155,6 +155,10 @@ class Theme(NamedTuple):
     restated: bool = False
 
 
+WILD = Theme(
+    frequencies=["1", "1", "1", "1", "7", "7", "8"], one_in=3, restated=True,
+    kinds=["units_limit", "authorization_required", "not_covered", "age_limit", "sex_limit"],
+)  # fmt: skip
 THEMES = {
     "amounts": Theme(claims=2),
     "units": Theme(
@@ -166,10 +170,7 @@ THEMES = {
     "bundled": Theme(procedures=PROCEDURES[1:3], modifiers=[None, "25", "XX", "59"], claims=3, lines=3),
     "replaced": Theme(frequencies=["1", "1", "7", "7", "8"], lines=2, restated=True),
     "restated": Theme(frequencies=["1", "7", "8"], claims=2, lines=3, restated=True),
-    "wild": Theme(
-        frequencies=["1", "1", "1", "1", "7", "7", "8"], one_in=3, restated=True,
-        kinds=["units_limit", "authorization_required", "not_covered", "age_limit", "sex_limit"],
-    ),
+    "wild": WILD,
 }  # fmt: skip
 
 
@@ -356,7 +357,7 @@ def worlds(draw: Draw) -> World:
         whose = patients[0] if rarely(draw, 6) else patient
         rows["authorizations"] += authorization_rows(draw, whose, numbers, theme)
     if rarely(draw):
-        rows["exclusions"] += exclusion_rows(draw, "E", [None], THEMES["wild"])
+        rows["exclusions"] += exclusion_rows(draw, "E", [None], WILD)
     rows["procedure_edits"] = [
         {
             "procedure_code": one_of(draw, ["99214", *PROCEDURES]), "bundled_code": one_of(draw, ["97110", *PROCEDURES]),

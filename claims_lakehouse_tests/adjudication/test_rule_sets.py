@@ -189,7 +189,7 @@ _CONDITIONS = {
     "everything": ("columns(*) is null", "found a star"),
     "a parameter": ("units > $1", "found a parameter"),
     "a comment in the end": ("units > 1 -- a lot", "found more than one expression|a comment"),
-    "a name of its own and a comment": ("true as condition --", "found"),
+    "a name of its own and a comment": ("units > 1 as condition --", "found"),
     "an amount": ("units + 1", "found an expression of type DECIMAL"),
     "a text": ("procedure_code", "found an expression of type VARCHAR"),
     "what cannot be compared": ("procedure_code > 5", "Cannot compare values of type VARCHAR"),
@@ -427,13 +427,30 @@ def test_what_a_rule_set_says_is_felt_by_the_lines_that_it_decides_and_no_other(
 
 
 def test_words_to_a_line_settle_what_its_own_rule_set_says(lake: Lakehouse) -> None:
-    resting = ('evidence = "procedure_code"\nreason = "The plan', 'evidence = "plan_id"\nreason = "The plan')
-    take(lake, THIRD, resting)
+    rests_on_nothing = 'when = "replaces_unknown"\nreads = ["replaces_unknown"]\nthen = "pend"\n'
+    take(lake, LAST, (rests_on_nothing, f'{rests_on_nothing}evidence = "procedure_code"\n'))
+    replacing = line(claim_id="C6", frequency_code="7", original_claim_id="lost", date_of_service_from="2024-01-19")
+    receive(lake, "medical_claims", SECOND, replacing | {"date_of_service_to": ""})
     settle(lake)
     publish(lake.settings)
-    approve(lake.settings, seen(lake, "C3"), allowed=Decimal(50), **ON_RECORD)
+    looked = seen(lake, "C6")
+    assert looked.causes == ("original_unknown ",)
+    approve(lake.settings, looked, **ON_RECORD)
     settle(lake)
-    assert log(lake, "C3")[-1][1] == "approved"
+    assert log(lake, "C6")[-1][1] == "approved"
+
+
+def test_how_alike_lines_are_said_to_be_is_up_to_the_rule_set_of_the_line(lake: Lakehouse) -> None:
+    any_likeness = (
+        'when = "similarity >= 85"\nreads = ["similarity"]',
+        'when = "similar_to is not null"\nreads = ["similar_to"]',
+    )
+    take(lake, EVER, any_likeness)
+    take(lake, LAST, ("similarity = 85", "similarity = 10"))
+    like_c1 = line(claim_id="C6", charge_amount="300.00", date_of_service_from="2024-01-13", date_of_service_to="")
+    receive(lake, "medical_claims", SECOND, like_c1)
+    settle(lake)
+    assert log(lake, "C6") == [(SECOND, "approved", "64.00", "first decision")]
 
 
 def test_a_rule_by_itself_may_rest_on_what_is_beside_the_line_or_is_refused(lake: Lakehouse) -> None:

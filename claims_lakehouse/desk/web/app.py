@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from claims_lakehouse.desk.claims import ClaimNames, NoSuchClaim
+from claims_lakehouse.desk.claims import ClaimNames
 from claims_lakehouse.desk.web import (
     act_pages,
     claim_pages,
@@ -28,7 +28,14 @@ from claims_lakehouse.desk.web.carrier import Carrier
 from claims_lakehouse.desk.web.desk import HERE, Desk, desk_of
 from claims_lakehouse.desk.web.guard import Guard
 from claims_lakehouse.desk.web.security import protect
-from claims_lakehouse.errors import ClaimsLakehouseError, NoSuchDelivery, NoSuchIssue, Overtaken, UsageError
+from claims_lakehouse.errors import (
+    ClaimsLakehouseError,
+    NoSuchClaim,
+    NoSuchDelivery,
+    NoSuchIssue,
+    Overtaken,
+    UsageError,
+)
 from claims_lakehouse.settings import Settings
 
 #: After how many seconds a desk that nobody uses looks for a newer publication.

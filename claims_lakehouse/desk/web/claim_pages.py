@@ -19,7 +19,6 @@ from claims_lakehouse.desk.claim_account import FEEDS, Account, account, wording
 from claims_lakehouse.desk.claims import (
     ClaimNames,
     Filters,
-    NoSuchClaim,
     is_known,
     list_pended,
     token,
@@ -32,7 +31,7 @@ from claims_lakehouse.desk.web.people import Person
 from claims_lakehouse.desk.web.security import needs
 from claims_lakehouse.desk.web.sign_in import Refused
 from claims_lakehouse.desk.web.veil import Veil
-from claims_lakehouse.errors import Overtaken, UsageError
+from claims_lakehouse.errors import NoSuchClaim, Overtaken, UsageError
 
 router = APIRouter(default_response_class=HTMLResponse)
 

@@ -68,7 +68,7 @@ found AS (
     FROM internal.finding WHERE feed = 'medical_claims' AND NOT live AND row_number IS NOT NULL GROUP BY ALL
 ),
 kept_out AS (
-    SELECT regexp_extract(record_key, '^(.*)\|([0-9]+)$', 1) AS claim_id,
+    SELECT regexp_replace(regexp_extract(record_key, '^(.*)\|([0-9]+)$', 1), '\\(.)', '\1', 'g') AS claim_id,
            TRY_CAST(regexp_extract(record_key, '^(.*)\|([0-9]+)$', 2) AS INTEGER) AS line_number,
            delivery, row_number, rules
     FROM found WHERE is_quarantined AND record_key IS NOT NULL
