@@ -22,7 +22,7 @@ from claims_lakehouse.decision_report import print_table, some_claim
 from claims_lakehouse.errors import UnreadableFile
 from claims_lakehouse.files import replacing
 from claims_lakehouse.ingestion import reader, renew_publication
-from claims_lakehouse.payment_report import DayFiles, day_files, print_missing
+from claims_lakehouse.payment_report import DayFiles, day_files, print_missing, print_place
 from claims_lakehouse.report import out, plain, progress, short
 from claims_lakehouse.settings import Settings, payer_settings
 
@@ -68,17 +68,19 @@ def print_demo_payments(settings: Settings, folder: Path) -> bool:
     days = {one.day: day_files(settings, one.day) for one in made[-_DAYS:]}
     with progress.status("Reading the payment files …"):
         readings = [_read_by_x12sdk(days), _read_by_pyx12(days)]
-        banks = {day: _bank_total(files.bank) for day, files in days.items() if files.bank}
+        banks = {day: _bank_total(one.bank) for day, one in days.items() if one.bank}
     rows = [
-        (one.day, one.payees, one.claims, one.reversals, one.paid, one.forwarded, len(files.remittances),
-         f"{one.day}/{files.bank.name}" if files.bank else None, banks.get(one.day),
+        (one.day, one.payees, one.claims, one.reversals, one.paid, one.forwarded, len(lie.remittances),
+         f"{one.day}/{lie.bank.name}" if lie.bank else None, banks.get(one.day),
          *(reading.of_day(one.day) for reading in readings))
-        for one, files in zip(made[-_DAYS:], days.values(), strict=True)
+        for one, lie in zip(made[-_DAYS:], days.values(), strict=True)
     ]  # fmt: skip
     headings = ("payment day", "payees", "claims", "reversals", "paid", "forwarded", "835 files", "bank file",
                 "to accounts", *(f"{reading.name} accepts" for reading in readings))  # fmt: skip
-    print_table(f"What is paid (files below {short(settings.home / 'payments')})", headings, rows)
-    _print_readings(readings, [path for files in days.values() for path in files.remittances], banks)
+    print_table("What is paid", headings, rows)
+    if files := [path for one in days.values() for path in one.remittances]:
+        print_place(settings)
+        _print_readings(readings, files, banks)
     print_missing(made)
     return not any(reading.refused for reading in readings) and None not in banks.values()
 

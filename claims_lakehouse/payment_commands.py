@@ -84,7 +84,7 @@ def make(as_json: JsonOption = False, landing: LandingOption = None, home: HomeO
     # The run makes them, so that Dagster shows it; made again they are as they are, and what kept the run is told.
     renew_publication(settings)
     days = make_payments(settings)
-    print_days(settings, as_json=as_json)
+    print_days(settings, as_json=as_json, is_list=False)
     print_missing(days)
 
 

@@ -55,8 +55,8 @@ def day_files(settings: Settings, day: date) -> DayFiles:
     return DayFiles(sorted(folder.glob("*.835")), bank if bank.exists() else None)
 
 
-def print_days(settings: Settings, *, as_json: bool) -> None:
-    """Print every payment day, as it is published, and how many files lie there for it."""
+def print_days(settings: Settings, *, as_json: bool, is_list: bool = True) -> None:
+    """Print every payment day, as it is published, and its files as they lie there; a list says how to make some."""
     with reader(settings) as con:
         rows = con.execute(_OF_DAYS).fetchall()
     files = [day_files(settings, day) for day, *_ in rows]
@@ -70,11 +70,18 @@ def print_days(settings: Settings, *, as_json: bool) -> None:
         for (*row, is_sent), made in zip(rows, files, strict=True)
     ]
     headings = ("payment day", "payees", "claims", "reversals", "paid", "forwarded", "835 files", "bank file", "state")
-    print_table(f"Payment days (files below {short(settings.home / 'payments')})", headings, told)
+    print_table("Payment days", headings, told)
     if not rows:
         progress.print("There is no payment day: nothing of a claim is decided that a payee could be told.")
-    elif not any(made.remittances for made in files):
+    elif any(made.remittances for made in files):
+        print_place(settings)
+    elif is_list:
         progress.print(f"No files are made yet. {_HOW_TO}", soft_wrap=True)
+
+
+def print_place(settings: Settings) -> None:
+    """Say where payment files are."""
+    out().print(f"Files are below {plain(short(settings.home / 'payments'))}, a folder a day.", soft_wrap=True)
 
 
 def print_payees(settings: Settings, day: date, *, as_json: bool) -> None:
@@ -97,7 +104,7 @@ def print_payees(settings: Settings, day: date, *, as_json: bool) -> None:
 
 def print_remittance(settings: Settings, day: date, payee: str, *, as_json: bool) -> None:
     """Print what a payee is told on a day: claims and their lines, balances, and the sum."""
-    from claims_lakehouse.payments.stage import remittances
+    from claims_lakehouse.payments.remittances import remittances
 
     with reader(settings) as con:
         found = next(remittances(con.duckdb, day, payee), None)

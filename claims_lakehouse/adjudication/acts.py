@@ -30,7 +30,20 @@ Act = Literal["approved", "denied", "appealed"]
 
 
 class SeenLine(NamedTuple):
-    """A line as a person saw it published: what was decided and why, a hash of what it says, and how many acts."""
+    """A line as a person saw it published.
+
+    Attributes:
+        claim_id: Its claim.
+        line_number: Its place there.
+        decision: What was decided.
+        charge: What is asked.
+        causes: The rules that denied it or have it wait, each with what it rests on.
+        delivery: The delivery that it came with.
+        bound_to: A hash of what it says.
+        acts: How many acts there were about it.
+        needs_price: Whether nobody can approve it without saying what is allowed: no fee schedule has a price.
+        is_void: Whether it only asks that another claim be taken back, which was not found.
+    """
 
     claim_id: str
     line_number: int
@@ -40,11 +53,8 @@ class SeenLine(NamedTuple):
     delivery: str
     bound_to: str
     acts: int
-
-    @property
-    def needs_price(self) -> bool:
-        """Whether nobody can approve it without saying what is allowed."""
-        return any(cause.startswith("no_price") for cause in self.causes)
+    needs_price: bool
+    is_void: bool
 
 
 class _Said(NamedTuple):
@@ -73,8 +83,10 @@ def seen_lines(con: duckdb.DuckDBPyConnection, claim_id: str) -> list[SeenLine]:
         SELECT decided.claim_id, decided.line_number, decided.decision, decided.charge, coalesce(causes, []),
                line.delivery, {line_hash("line")},
                (SELECT count(*) FROM internal.claim_act AS act
-                WHERE act.claim_id = line.claim_id AND act.line_number = line.line_number)
+                WHERE act.claim_id = line.claim_id AND act.line_number = line.line_number),
+               coalesce(fee.allowed_amount, 0) = 0, line.frequency_code = '8'
         FROM internal.line_decision AS decided
+        LEFT JOIN dim_fee_schedule AS fee ON fee.fee_schedule_sk = decided.fee_sk
         JOIN {MEDICAL_CLAIMS.table} AS line ON line.claim_id = decided.claim_id
          AND line.line_number = decided.line_number AND line.is_current
         WHERE decided.is_current AND decided.decision IS NOT NULL AND decided.claim_id = $claim
@@ -85,16 +97,19 @@ def seen_lines(con: duckdb.DuckDBPyConnection, claim_id: str) -> list[SeenLine]:
     if not rows:
         raise UsageError(f"There is no decision about a claim '{claim_id}'.")
     return [
-        SeenLine(claim, line, decision, charge, tuple(causes), delivery, bound_to, acts)
-        for claim, line, decision, charge, causes, delivery, bound_to, acts in rows
+        SeenLine(claim, line, decision, charge, tuple(causes), *rest)
+        for claim, line, decision, charge, causes, *rest in rows
     ]
 
 
 def approve(settings: Settings, seen: SeenLine, *, because: str, who: str, allowed: Decimal | None = None) -> None:
     """Let a line that waits be paid as the plan has it; `allowed`, where given, in place of the fee schedule's amount.
 
-    UsageError where it does not wait, or has no price and none is given; Overtaken where somebody said something since.
+    UsageError where it does not wait, asks for nothing to be paid, or has no price and none is given; Overtaken where
+    somebody said something since.
     """
+    if seen.is_void:
+        raise UsageError("The line cancels a claim that was not found: there is nothing to approve. It can be denied.")
     if allowed is not None and not (
         allowed.is_finite() and 0 < allowed <= seen.charge and allowed == round(allowed, 2)
     ):

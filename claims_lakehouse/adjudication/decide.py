@@ -91,8 +91,10 @@ def _ask_beside(con: duckdb.DuckDBPyConnection, rule_sets: Sequence[RuleSet], *,
             for_diagnoses=duplicates.FOR_DIAGNOSES,
             amount_within=duplicates.AMOUNT_WITHIN,
             days=MEDICAL_CLAIMS.duplicates.days if MEDICAL_CLAIMS.duplicates else 0,
-            least_points=min(one.similarity for one in rule_sets),
-            separate_modifiers=literals(sorted({code for one in rule_sets for code in one.separate_modifiers})),
+            least_points=_by_set(rule_sets, (str(one.similarity) for one in rule_sets)),
+            separate_modifiers=_by_set(
+                rule_sets, (f"CAST([{literals(one.separate_modifiers)}] AS VARCHAR[])" for one in rule_sets)
+            ),
         )
     )
 
@@ -100,6 +102,7 @@ def _ask_beside(con: duckdb.DuckDBPyConnection, rule_sets: Sequence[RuleSet], *,
 def _let_lapse(con: duckdb.DuckDBPyConnection, rule_sets: Sequence[RuleSet]) -> None:
     """Forget what people said to causes that speak no more; those about amounts speak as long as the line does."""
     limits = literals(ADJUSTMENTS)
+    of_price = literals(sorted({rule.name for one in rule_sets for rule in one.rules if "fee" in rule.reads})) or "''"
     holds = (
         "(len({0}) = 0 OR list_has_any({0}, spoken)"
         f" OR len(list_filter({{0}}, lambda cause: split_part(cause, ' ', 1) IN ({limits}))) > 0)"
@@ -108,7 +111,9 @@ def _let_lapse(con: duckdb.DuckDBPyConnection, rule_sets: Sequence[RuleSet]) -> 
         f"""
         CREATE OR REPLACE TEMP TABLE lapsed AS
         SELECT line_id, {holds.format("act_settles")} AS act_holds,
-               coalesce({holds.format("allowed_settles")}, false) AS price_holds
+               coalesce({holds.format("allowed_settles")}, false) AND len(list_filter(
+                   allowed_settles, lambda cause: split_part(cause, ' ', 1) IN ({of_price})
+                                           AND NOT list_contains(spoken, cause))) = 0 AS price_holds
         FROM (SELECT line_id, act_settles, allowed_settles, {_spoken(rule_sets)} AS spoken
               FROM every_fact WHERE act IS NOT NULL)
         """
@@ -245,22 +250,23 @@ def in_order(rules: Sequence[Rule]) -> list[Rule]:
 
 def _evidence(rule_sets: Sequence[RuleSet]) -> str:
     """SQL for what the deciding rule, or the first that has the line wait, rests on."""
-    cases = {(rule.name, rule.evidence): _text(rule) for one in rule_sets for rule in one.rules if rule.evidence}
-    return (
-        "CASE coalesce(denied_by, pending_for[1]) "
-        + " ".join(f"WHEN '{name}' THEN {text}" for (name, _), text in cases.items())
-        + " END"
-        if cases
-        else "CAST(NULL AS VARCHAR)"
-    )
+
+    def of(rules: Sequence[Rule]) -> str:
+        cases = " ".join(f"WHEN '{one.name}' THEN {_text(one)}" for one in rules if one.evidence)
+        return f"CASE coalesce(denied_by, pending_for[1]) {cases} END" if cases else "CAST(NULL AS VARCHAR)"
+
+    return _by_set(rule_sets, (of(one.rules) for one in rule_sets))
 
 
 def _causes(rule_sets: Sequence[RuleSet]) -> str:
     """SQL for the rules for which a line waits, each with what it rests on: what a person's word settles."""
-    rules = {rule.name: rule for one in rule_sets for rule in one.rules if rule.outcome == "pend" and rule.evidence}
-    cases = " ".join(f"WHEN '{rule.name}' THEN {_text(rule)}" for rule in rules.values())
-    evidence = f"coalesce(CASE name {cases} END, '')" if cases else "''"
-    return f"list_transform(pending_for, lambda name: name || ' ' || {evidence})"
+
+    def of(rules: Sequence[Rule]) -> str:
+        cases = " ".join(f"WHEN '{one.name}' THEN {_text(one)}" for one in rules if one.evidence)
+        evidence = f"coalesce(CASE name {cases} END, '')" if cases else "''"
+        return f"list_transform(pending_for, lambda name: name || ' ' || {evidence})"
+
+    return _by_set(rule_sets, (of(one.rules) for one in rule_sets))
 
 
 def _patient_share(rule_sets: Sequence[RuleSet]) -> str:

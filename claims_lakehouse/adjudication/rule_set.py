@@ -91,8 +91,8 @@ class Rule:
 
     @property
     def is_beside(self) -> bool:
-        """Whether it reads facts about the patient's other lines."""
-        return any(FACT_NAMED[name].is_beside for name in self.reads)
+        """Whether it reads facts about the patient's other lines, or rests on one."""
+        return any(FACT_NAMED[name].is_beside for name in (*self.reads, *([self.evidence] if self.evidence else ())))
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ class _Reader:
         """The facts that a condition reads; it has to be one expression over facts that is true or false."""
         with self._con.cursor() as con:
             [(tree,)] = con.execute(
-                "SELECT json_serialize_sql($sql)", {"sql": f"SELECT {when} AS condition"}
+                "SELECT json_serialize_sql($sql)", {"sql": f"SELECT ({when}\n) AS condition"}
             ).fetchall()
             parsed = json.loads(tree)
             if parsed.get("error"):

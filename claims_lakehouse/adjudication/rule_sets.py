@@ -45,8 +45,8 @@ def adopted(settings: Settings) -> list[Adopted]:
         path = _folder(settings) / f"{one['rule_set']}.toml"
         try:
             rule_set = parse(path.read_text(encoding="utf-8"), path.name)
-        except OSError:
-            raise UsageError(f"{path}: found nothing; expected the rule set that was adopted.") from None
+        except (OSError, UnicodeDecodeError):
+            raise UsageError(f"{path}: found nothing, or no text; expected the rule set that was adopted.") from None
         if rule_set.digest != one["rule_set"]:
             raise UsageError(f"{path}: found {rule_set.digest}; expected the file as it was adopted.")
         first = date.fromisoformat(one["effective_from"])

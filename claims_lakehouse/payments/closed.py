@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from claims_lakehouse.errors import PaymentsUnsound
-from claims_lakehouse.files import append_lines, parsed_line
+from claims_lakehouse.files import append_lines, parsed_line, sync
 from claims_lakehouse.payments.remit import ClosedDay
 from claims_lakehouse.settings import Settings
 
-#: What a closed day told, beside its files.
-TOLD = "told.parquet"
+#: What a closed day told, beside its files; under the other name until it is on record that they were sent.
+TOLD, TELLING = "told.parquet", "telling.parquet"
 
 
 class Sent(NamedTuple):
@@ -51,6 +51,8 @@ def closed_days(settings: Settings) -> list[ClosedDay]:
     found = []
     for one in sent_days(settings):
         folder = settings.payments(one.day)
+        if not (folder / TOLD).exists() and digest_of(folder / TELLING) == one.digest:
+            (folder / TELLING).replace(folder / TOLD)  # whoever wrote the record was killed then
         for name, digest in ((TOLD, one.digest), *one.files.items()):
             if digest_of(folder / name) != digest:
                 raise PaymentsUnsound(
@@ -64,9 +66,11 @@ def write_sent(settings: Settings, day: date, who: str, files: list[str]) -> Sen
     """Write down that a day's files were sent; it is on disk when this returns."""
     folder = settings.payments(day)
     digests = {name: str(digest_of(folder / name)) for name in sorted(files)}
-    sent = Sent(day, datetime.now(UTC).replace(tzinfo=None), who, str(digest_of(folder / TOLD)), digests)
+    sent = Sent(day, datetime.now(UTC).replace(tzinfo=None), who, str(digest_of(folder / TELLING)), digests)
     record = {"day": day.isoformat(), "at": sent.at.isoformat(), "who": who, "digest": sent.digest, "files": digests}
     append_lines(_journal(settings), [record])
+    (folder / TELLING).replace(folder / TOLD)
+    sync(folder)
     return sent
 
 

@@ -57,6 +57,7 @@ class Rules:
     """A rule set as its file says it: each rule's name, outcome, group and evidence, and the groups of adjustments."""
 
     effective_from: date
+    similarity: int
     separate_modifiers: tuple[str, ...]
     rules: tuple[tuple[str, str, str | None, str | None], ...]
     groups: Mapping[str, str]
@@ -67,9 +68,11 @@ class Rules:
         rules = [(one["name"], one["then"], one.get("group"), one.get("evidence")) for one in said["rule"]]
         alone, beside = ([one for one in rules if (one[0] in BESIDE) is is_beside] for is_beside in (False, True))
         groups = {name: one["group"] for name, one in said["adjustment"].items()}
+        settings = said["settings"]
         return Rules(
-            said["effective_from"], tuple(said["settings"]["separate_modifiers"]), (*alone, *beside), groups
-        )
+            said["effective_from"], settings["similarity"], tuple(settings["separate_modifiers"]), (*alone, *beside),
+            groups,
+        )  # fmt: skip
 
 
 @dataclass
@@ -410,7 +413,7 @@ def compare(world: World, lines: Sequence[Line], before: date) -> None:
                 points, is_between = likeness(line, other)
                 line.is_between |= is_between
                 alike.append((-points, name_of(other.key)))
-        if alike and -min(alike)[0] >= 85:
+        if alike and -min(alike)[0] >= line.rules.similarity:
             line.facts["similarity"], line.facts["similar_to"] = -min(alike)[0], min(alike)[1]
     some = [line for line in lines if line.key not in repeating or (line.act and line.act.act == "approved")]
     for line in some:
@@ -455,7 +458,7 @@ CONDITIONS: Mapping[str, Callable[[Line], bool]] = {
     "age_unknown": lambda line: line.fact("age_is_unknown") is True,
     "sex_to_be_checked": lambda line: line.fact("sex_limit_of") is not None,
     "exact_duplicate": lambda line: line.fact("duplicate_of") is not None,
-    "near_duplicate": lambda line: (line.fact("similarity") or 0) >= 85,
+    "near_duplicate": lambda line: line.fact("similarity") is not None,
     "bundled": lambda line: line.fact("part_of") is not None,
     "no_price": lambda line: (
         line.fact("is_covered") and line.fact("plan_is_known") and (line.fact("fee") or NOTHING) == 0

@@ -66,7 +66,7 @@ LANDED = [
     Delivery("exclusions", THIRD, (exclusion(kind="units_limit", most_units_a_day="1"),)),
     Delivery("medical_claims", LAST, (
         line(claim_id="C4", frequency_code="7", original_claim_id="C1", units="2", charge_amount="150.00"),
-        line(claim_id="C5", patient_id="2000U", procedure_code="99214"),
+        line(claim_id="C5", patient_id="2000U", procedure_code="99214", provider_npi="1000000004"),
     )),
 ]  # fmt: skip
 LATE = Delivery("fee_schedules", "2024-02-06", (fee(allowed_amount="70.00"),))

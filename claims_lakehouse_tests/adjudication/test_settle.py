@@ -315,7 +315,7 @@ def test_a_decision_on_a_day_that_is_no_received_day_any_more_vanishes(lake: Lak
     assert settle(lake, FIRST) == {}
     assert [row[0] for row in log(lake, "C1")] == [FIRST, SECOND], "the other day was not asked for"
     counted = changes(lake)
-    assert settle(lake) == {}, "nothing was decided"
+    assert list(settle(lake)) == [SECOND], "nothing was decided, but a decision is gone: the run says so"
     assert log(lake, "C1") == [approved(FIRST, "64.00")]
     assert changes(lake) == counted + 1, "readers are to see that"
     assert ask(lake, "SELECT DISTINCT is_current FROM internal.line_decision") == [(True,)]
@@ -731,9 +731,6 @@ def interleave(seed: int, steps: int, base: Path) -> None:
         assert found["decisions"] == expected["decisions"]
         assert found["events"] == expected["events"]
         assert due(history.lakehouse) == []
-        rebuild(history.lakehouse.settings)
-        settle(history.lakehouse)
-        assert tables(history.lakehouse) == expected
     except BaseException as error:
         error.add_note("\n".join([f"Seed {seed}:", *made]))
         raise

@@ -3,7 +3,7 @@
 -- replacement with what it replaces; of one day, by number. Voids that wait bill nothing.
 CREATE OR REPLACE TEMP TABLE beside AS
 SELECT line_id, known_before, patient_id, claim_id, line_number, named, provider_npi, procedure_code, modifier_text,
-       modifier_set, diagnoses, service_day, filed_on, charge, act, date_diff('day', DATE '1900-01-01', service_day) // 7 AS week,
+       modifier_set, diagnoses, service_day, filed_on, charge, act, rule_set, date_diff('day', DATE '1900-01-01', service_day) // 7 AS week,
        left(procedure_code, 4) AS family
 FROM line_fact WHERE line_id NOT IN (SELECT line_id FROM denied_alone) AND frequency_code <> '8';
 
@@ -35,7 +35,7 @@ earliest AS (
 ),
 later AS (SELECT *, unnest([week - 1, week, week + 1]) AS near_week FROM candidate),
 paired AS (
-    SELECT later.line_id, earlier.named AS other,
+    SELECT later.line_id, later.rule_set, earlier.named AS other,
            abs(date_diff('day', earlier.service_day, later.service_day)) AS days,
            CASE WHEN earlier.procedure_code = later.procedure_code THEN {same_code} ELSE {like_code} END
            + round({for_amount} * greatest(0, 1 - abs(earlier.charge - later.charge)
@@ -61,7 +61,8 @@ SELECT line_id FROM repeated JOIN beside USING (line_id) WHERE act IS DISTINCT F
 -- Two procedures of one provider on one day of which an edit has the one as part of the other.
 CREATE OR REPLACE TEMP TABLE bundled AS
 WITH part AS (
-    SELECT line.*, edit.procedure_code AS whole_code, edit.modifier_indicator
+    SELECT line.*, edit.procedure_code AS whole_code, edit.modifier_indicator,
+           {separate_modifiers} AS separate_modifiers
     FROM beside AS line JOIN dim_procedure_edit AS edit
       ON edit.bundled_code = line.procedure_code AND edit.modifier_indicator <> '9'
      AND edit.effective_from <= line.service_day AND (edit.effective_to IS NULL OR edit.effective_to >= line.service_day)
@@ -72,7 +73,7 @@ SELECT line_id, min_by(whole, (is_separate, claim_id, line_number)) AS part_of, 
 FROM (
     SELECT part.line_id, whole.named AS whole, whole.claim_id, whole.line_number,
            part.modifier_indicator = '1' AND len(list_intersect(
-               string_split(part.modifier_text || '|' || whole.modifier_text, '|'), [{separate_modifiers}]
+               string_split(part.modifier_text || '|' || whole.modifier_text, '|'), separate_modifiers
            )) > 0 AS is_separate
     FROM part JOIN beside AS whole
       ON whole.known_before = part.known_before AND whole.patient_id = part.patient_id

@@ -97,7 +97,7 @@ WHERE (line.frequency_code <> '8' OR original.claim_id IS NULL)
 );
 
 -- What people said to a line holds as long as the line says what it said then: the last word decides, and what they
--- accepted or appealed before stays settled.
+-- accepted or appealed before stays settled. A void asks for nothing that could be approved.
 UPDATE known_line SET act_id = said.act_id, act = said.act, act_settles = said.act_settles, overridden = said.settles,
        act_allowed = said.allowed, allowed_settles = said.allowed_settles
 FROM (
@@ -109,7 +109,7 @@ FROM (
            max_by(settles, (happened_at, act.act_id)) FILTER (act.allowed IS NOT NULL) AS allowed_settles
     FROM known_line AS line JOIN internal.claim_act AS act
       ON act.claim_id = line.claim_id AND act.line_number = line.line_number AND act.day < line.known_before
-     AND act.bound_to = {line_hash}
+     AND act.bound_to = {line_hash} AND NOT (line.frequency_code = '8' AND act.act = 'approved')
     GROUP BY line_id
 ) AS said
 WHERE known_line.line_id = said.line_id;

@@ -16,6 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from claims_lakehouse.desk.claims import ClaimNames
+from claims_lakehouse.desk.payments import NoSuchPayment, PaymentNames
 from claims_lakehouse.desk.web import (
     act_pages,
     claim_pages,
@@ -23,6 +24,7 @@ from claims_lakehouse.desk.web import (
     exchange_pages,
     issue_pages,
     overview_pages,
+    payment_pages,
 )
 from claims_lakehouse.desk.web.carrier import Carrier
 from claims_lakehouse.desk.web.desk import HERE, Desk, desk_of
@@ -40,7 +42,7 @@ from claims_lakehouse.settings import Settings
 
 #: After how many seconds a desk that nobody uses looks for a newer publication.
 _LOOK_AGAIN = 5.0
-_PAGES = (overview_pages, issue_pages, act_pages, delivery_pages, exchange_pages, claim_pages)
+_PAGES = (overview_pages, issue_pages, act_pages, delivery_pages, exchange_pages, claim_pages, payment_pages)
 
 
 def create_app(settings: Settings, guard: Guard, carrier: Carrier | None = None) -> FastAPI:
@@ -66,6 +68,7 @@ def create_app(settings: Settings, guard: Guard, carrier: Carrier | None = None)
     app = FastAPI(title="Verification desk", docs_url=None, redoc_url=None, openapi_url=None, lifespan=carrying)
     desk = app.state.desk = Desk(settings, carrier, can_sign_out=guard.sign_in.way == "oidc")
     app.state.claim_names = ClaimNames(guard.sessions.key("claims_desk.claim"))
+    app.state.payment_names = PaymentNames(guard.sessions.key("claims_desk.payment"))
     if carrier:
         carrier.after = desk.renew
     for pages in _PAGES:
@@ -99,6 +102,9 @@ def _tell(request: Request, error: Exception) -> HTMLResponse:
     if isinstance(error, NoSuchClaim):
         told = f"{error} It may have been there: where its delivery was purged, nothing is known of it any more."
         return _page(request, 404, "There is no such claim", told)
+    if isinstance(error, NoSuchPayment):
+        told = f"{error} It may have been there: until a day is sent, what is paid on it follows what is decided."
+        return _page(request, 404, "There is no such payment", told)
     if isinstance(error, NoSuchIssue):
         told = (
             f"{error} It may have been there: where a row says otherwise than before, or its delivery was replaced or "

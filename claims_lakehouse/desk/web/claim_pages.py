@@ -26,6 +26,7 @@ from claims_lakehouse.desk.claims import (
     waiting,
     waiting_by_rule,
 )
+from claims_lakehouse.desk.payments import PaymentNames, told_of
 from claims_lakehouse.desk.web.desk import Desk, Page, address, desk_of, see_other
 from claims_lakehouse.desk.web.people import Person
 from claims_lakehouse.desk.web.security import needs
@@ -186,6 +187,8 @@ def claim_page(
         error=error,
         saved=saved,
         name_of=names.name,
+        remitted=told_of(reading, claim_id, day),
+        payment_name_of=payment_names_of(request).name,
         line_texts=lambda line: _texts(veil, line),
         fact_text=lambda fact: _fact(veil, fact),
         step_text=lambda line, step: _step(veil, line, step),
@@ -201,6 +204,12 @@ def claim_page(
 def names_of(request: Request) -> ClaimNames:
     """The names that claims have in addresses."""
     names: ClaimNames = request.app.state.claim_names
+    return names
+
+
+def payment_names_of(request: Request) -> PaymentNames:
+    """The names that remittances have in addresses."""
+    names: PaymentNames = request.app.state.payment_names
     return names
 
 

@@ -1,0 +1,116 @@
+"""The files of payment days: written whole, only where they would say otherwise than what lies there.
+
+Those of days or payees that have nothing to be told any more are removed. Files of closed days are never touched.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+
+import duckdb
+
+from claims_lakehouse.errors import PaymentsUnsound
+from claims_lakehouse.files import make_folder, replacing, write_json
+from claims_lakehouse.payments.closed import TOLD
+from claims_lakehouse.payments.nacha import write_bank_file
+from claims_lakehouse.payments.payer import PayerSettings
+from claims_lakehouse.payments.remittances import remittances
+from claims_lakehouse.payments.x12_835 import write_835
+from claims_lakehouse.settings import Settings
+
+#: Says from what a day's files were made; may be deleted at any time.
+_MADE = "made.json"
+
+
+def write_files(
+    con: duckdb.DuckDBPyConnection, settings: Settings, payer: PayerSettings | None, closed: set[date]
+) -> set[date]:
+    """Make the files of open days what they should be, and remove those that nothing is to be told by.
+
+    Args:
+        con: The warehouse, everything remitted.
+        settings: Where the lakehouse is.
+        payer: Who pays; where nobody does, no open day has files.
+        closed: The days that are closed.
+
+    Returns:
+        The days whose files were made anew.
+
+    Raises:
+        PaymentsUnsound: An open day's folder has what only one that was sent has: the record of that is lost.
+    """
+    written: set[date] = set()
+    base = settings.home / "payments"
+    looks = dict(
+        con.execute(
+            """
+            SELECT day, sum(hash(told, fname, lname)::HUGEINT) + any_value(totals)
+            FROM internal.remitted_claim AS told
+            LEFT JOIN (SELECT patient_id, fname, lname FROM dim_patient WHERE is_current) AS patient USING (patient_id)
+            JOIN (SELECT day, sum(hash(paid)::HUGEINT) AS totals FROM internal.payee_day AS paid GROUP BY day)
+            USING (day)
+            WHERE NOT is_closed GROUP BY day
+            """
+        ).fetchall()
+    )
+    kept = {day.isoformat() for day in (*(looks if payer else ()), *closed)}
+    for folder in sorted(base.iterdir()) if base.is_dir() else ():
+        if (folder / TOLD).exists() and folder.name not in {day.isoformat() for day in closed}:
+            raise PaymentsUnsound(
+                f"payments/sent.jsonl: found no line of {folder.name}, which was sent; expected the record as it was."
+                " Nothing is written until it is restored."
+            )
+        if folder.is_dir() and folder.name not in kept:
+            shutil.rmtree(folder)
+    if payer is None:
+        return written
+    for day, look in sorted(looks.items()):
+        made = {"told": str(look), "payer": payer.digest}
+        folder = make_folder(settings.payments(day))
+        if _is_made(folder, made):
+            continue
+        written.add(day)
+        wanted: dict[str, str] = {}
+        for name, data in _contents(con, day, payer):
+            wanted[name] = sha256(data).hexdigest()
+            _write(folder / name, data)
+        for left in folder.iterdir():
+            if left.name not in wanted:
+                left.unlink()
+        write_json(folder / _MADE, made | {"files": wanted})
+    return written
+
+
+def _contents(con: duckdb.DuckDBPyConnection, day: date, payer: PayerSettings) -> Iterator[tuple[str, bytes]]:
+    """A day's files, name and bytes."""
+    told = []
+    for remittance in remittances(con, day):
+        if remittance.payee not in payer.payees:
+            continue
+        yield f"{remittance.payee}.835", write_835(remittance, payer, payer.payee(remittance.payee))
+        told.append(remittance)
+    bank = write_bank_file(day, told, payer)
+    if bank is not None:
+        yield f"{day}.ach", bank
+
+
+def _is_made(folder: Path, made: dict[str, str]) -> bool:
+    """Whether the files that lie there were made from just that, and are whole."""
+    try:
+        known = json.loads((folder / _MADE).read_text(encoding="utf-8"))
+        files = known.pop("files")
+        whole = all(sha256((folder / name).read_bytes()).hexdigest() == digest for name, digest in files.items())
+        return bool(known == made and whole and {*files, _MADE} == {path.name for path in folder.iterdir()})
+    except (OSError, ValueError, KeyError, AttributeError):
+        return False
+
+
+def _write(path: Path, data: bytes) -> None:
+    if not path.exists() or path.read_bytes() != data:
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)

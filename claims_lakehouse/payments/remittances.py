@@ -1,0 +1,73 @@
+"""What each payee is told on a payment day, read from the warehouse or from what is published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from hashlib import sha256
+from itertools import groupby
+from typing import Any
+
+import duckdb
+
+from claims_lakehouse.payments.advice import Balance, ClaimStatus, LineAdjustment, PaidClaim, PaidLine, Remittance
+
+
+def remittances(con: duckdb.DuckDBPyConnection, day: date, payee: str | None = None) -> Iterator[Remittance]:
+    """What each payee is told on a day, in the order of their numbers."""
+    totals = {
+        name: (trace, before, taken, forwarded, paid)
+        for name, trace, before, taken, forwarded, paid in con.execute(
+            """
+            SELECT payee, trace, trace_before, balance_taken, balance_forwarded, paid FROM (
+                SELECT *, lag(trace) OVER (PARTITION BY payee ORDER BY day) AS trace_before FROM internal.payee_day
+            ) WHERE day = $day
+            """,
+            {"day": day},
+        ).fetchall()
+    }
+    rows = con.execute(
+        """
+        SELECT told.payee, told.claim_id, told.status, upper(left(md5(concat_ws(chr(31), told.claim_id, told.patient_id,
+               told.payee, told.told_on)), 15)), told.patient_id, fname, lname, content
+        FROM internal.remitted_claim AS told
+        LEFT JOIN dim_patient AS patient ON patient.patient_id = told.patient_id AND patient.is_current
+        WHERE day = $day AND ($payee IS NULL OR payee = $payee)
+        ORDER BY payee, status <> '22', claim_id, told.patient_id
+        """,
+        {"day": day, "payee": payee},
+    ).fetchall()
+    for name, some in groupby(rows, key=lambda row: row[0]):
+        trace, before, taken, forwarded, paid = totals[name]
+        # A balance is known by the remittance that forwarded it (X12's interpretation 1114 of PLB03-2).
+        balances = [Balance(of, amount) for of, amount in ((before, taken), (trace, -forwarded)) if amount]
+        yield Remittance(
+            day, name, trace, _control_number(trace), tuple(_claim(*row[1:]) for row in some), tuple(balances), paid
+        )
+
+
+def _claim(
+    claim_id: str, status: ClaimStatus, control: str, patient: str, first: str | None, last: str | None,
+    content: dict[str, Any],
+) -> PaidClaim:  # fmt: skip
+    sign = -1 if status == "22" else 1
+    return PaidClaim(
+        claim_id, status, control, patient, first, last, content["rendering_npi"], content["place_of_service"],
+        content["frequency_code"], content["received_on"], tuple(_line(line, sign) for line in content["lines"]),
+    )  # fmt: skip
+
+
+def _line(line: dict[str, Any], sign: int) -> PaidLine:
+    adjustments = [
+        LineAdjustment(one["group_code"], one["carc"], sign * one["amount"], one["rarc"]) for one in line["adjustments"]
+    ]
+    modifiers = tuple(line["modifiers"].split("|")) if line["modifiers"] else ()
+    return PaidLine(
+        line["line_number"], line["procedure_code"], modifiers, line["service_from"], line["service_to"], line["units"],
+        sign * line["charge"], sign * line["allowed"], sign * line["paid"], tuple(adjustments),
+    )  # fmt: skip
+
+
+def _control_number(trace: str) -> int:
+    """A control number of nine digits that follows from the trace number."""
+    return int(sha256(trace.encode()).hexdigest(), 16) % 999_999_999 + 1

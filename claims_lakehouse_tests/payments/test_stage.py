@@ -1,0 +1,896 @@
+"""Payment files are a function of what is decided and of what was sent: made, made again, in whatever order."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dagster as dg
+import duckdb
+import pytest
+
+from claims_lakehouse.adjudication import acts
+from claims_lakehouse.adjudication.stage import adjudicate, days_due
+from claims_lakehouse.contracts import MEDICAL_CLAIMS
+from claims_lakehouse.definitions import payments as payments_asset
+from claims_lakehouse.errors import ClaimsLakehouseError, PaymentsUnsound, UsageError
+from claims_lakehouse.history.purge import purge
+from claims_lakehouse.history.rebuild import rebuild
+from claims_lakehouse.orchestration.resources import Lakehouse as LakehouseResource
+from claims_lakehouse.payments import stage
+from claims_lakehouse.payments.closed import sent_days
+from claims_lakehouse.payments.payer import PayerSettings, made_up_settings
+from claims_lakehouse.payments.stage import PaymentDay, make_payments, mark_sent
+from claims_lakehouse.serving.publish import publish
+from claims_lakehouse_tests.adjudication.worlds import (
+    ON_RECORD,
+    Clock,
+    Delivery,
+    ask,
+    copied,
+    correct,
+    coverage,
+    fee,
+    parse_once,
+    plan,
+    receive,
+    receive_all,
+    retract,
+    seen,
+    settle,
+)
+from claims_lakehouse_tests.builders import Lakehouse, patient
+from claims_lakehouse_tests.medical import line
+from claims_lakehouse_tests.payments.x12_readers import elements, imbalances, pyx12_faults, x12sdk_faults
+
+FIRST, SECOND, THIRD, LAST = DAYS = ("2024-02-01", "2024-02-05", "2024-02-10", "2024-02-15")
+#: Two payees with an account, made up settings give the third none.
+A, B, BY_CHECK = "1234567893", "1000000004", "1000000012"
+CLAIMS = "medical_claims"
+
+
+def served(day: str, **changed: str) -> dict[str, str]:
+    """A line of a service on a day of its own: nobody takes it for another's double."""
+    return line(date_of_service_from=day, date_of_service_to=day, **changed)
+
+
+def of_b(day: str, **changed: str) -> dict[str, str]:
+    return served(day, provider_npi=B, **changed)
+
+
+#: The plan pays $64 for 99213, $72 for 99214 and $40 for 97110, each of $100 or as much as the fee.
+WORLD = [
+    Delivery("plans", FIRST, (plan(),)),
+    Delivery("patients", FIRST, (patient(), patient(patient_id="2000U", fname="Bo", lname="Reed"))),
+    Delivery("coverages", FIRST, (coverage(), coverage(patient_id="2000U"))),
+    Delivery("fee_schedules", FIRST, (
+        fee(), fee(procedure_code="99214", allowed_amount="90.00"), fee(procedure_code="97110", allowed_amount="50.00"),
+    )),
+    Delivery(CLAIMS, FIRST, (
+        served("2024-01-10"),
+        served("2024-01-10", claim_id="C2", patient_id="2000U"),
+        served("2024-01-10", claim_id="C2", patient_id="2000U", line_number="2", procedure_code="99214"),
+        of_b("2024-01-10", claim_id="C3", patient_id="3000U"),  # no member: denied
+        of_b("2024-01-11", claim_id="C4", procedure_code="J1100"),  # has no price: waits
+    )),
+    Delivery("coverages", SECOND, (coverage(patient_id="3000U"),)),
+    Delivery(CLAIMS, SECOND, (
+        served("2024-01-10", claim_id="C5", frequency_code="7", original_claim_id="C1", charge_amount="50.00"),
+        served("2024-01-12", claim_id="C6", patient_id="2000U", procedure_code="97110", billing_npi=BY_CHECK),
+        served("2024-01-13", claim_id="C7", patient_id="3000U", procedure_code="97110"),
+    )),
+    Delivery("coverages", THIRD, (coverage(patient_id="2000U", covered_to="2024-01-05"),)),  # C2, C6 are denied
+    Delivery(CLAIMS, THIRD, (
+        of_b("2024-01-10", claim_id="C8", patient_id="3000U", frequency_code="8", original_claim_id="C3"),
+    )),
+    Delivery(CLAIMS, LAST, (
+        served("2024-01-14", claim_id="C9", procedure_code="99214"),
+        of_b("2024-01-15", claim_id="C10", patient_id="3000U", procedure_code="99214"),
+    )),
+]  # fmt: skip
+#: By hand: by day and payee, the claims as CLP02 and CLP04 have them, what is paid, and the balances (PLB04).
+TOLD = {
+    (FIRST, A): ([("C1", "1", 64), ("C2", "1", 136)], 200, []),
+    (FIRST, B): ([("C3", "4", 0)], 0, []),
+    (SECOND, A): ([("C1", "22", -64), ("C5", "1", 40), ("C7", "1", 40)], 16, []),
+    (SECOND, B): ([("C3", "22", 0), ("C3", "1", 64)], 64, []),
+    (SECOND, BY_CHECK): ([("C6", "1", 40)], 40, []),
+    (THIRD, A): ([("C2", "22", -136), ("C2", "4", 0)], 0, [-136]),
+    (THIRD, B): ([("C3", "22", -64)], 0, [-64]),
+    (THIRD, BY_CHECK): ([("C6", "22", -40), ("C6", "4", 0)], 0, [-40]),
+    (LAST, A): ([("C9", "1", 72)], 0, [136, -64]),
+    (LAST, B): ([("C10", "1", 72)], 8, [64]),
+}
+
+# --- What lies there, and what it says ---
+
+#: Files by their names below the folder of payments.
+Files = dict[str, bytes]
+
+
+def everything(lakehouse: Lakehouse) -> Files:
+    """All that lies in the folder of payments."""
+    folder = lakehouse.settings.home / "payments"
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def files(lakehouse: Lakehouse, *days: str) -> Files:
+    """The files that go to payees and banks, of all days or some."""
+    found = everything(lakehouse)
+    return {
+        name: data
+        for name, data in found.items()
+        if name.endswith((".835", ".ach")) and (not days or name.split("/")[0] in days)
+    }
+
+
+def touched(lakehouse: Lakehouse) -> dict[str, tuple[int, int]]:
+    """What changes with every write: each file's inode and time."""
+    folder = lakehouse.settings.home / "payments"
+    stats = {str(path.relative_to(folder)): path.stat() for path in sorted(folder.rglob("*"))}
+    return {name: (stat.st_ino, stat.st_mtime_ns) for name, stat in stats.items()}
+
+
+class Advice(NamedTuple):
+    """What an 835 tells: claims as (CLP01, CLP02, CLP04), BPR02, BPR04, PLB04 and TRN02."""
+
+    day: str
+    payee: str
+    claims: list[tuple[str, str, Decimal]]
+    paid: Decimal
+    method: str
+    balances: list[Decimal]
+    references: list[str]
+    trace: str
+
+
+def advices(found: Files) -> list[Advice]:
+    """Every 835, in the order of days and payees."""
+    told = []
+    for name, data in sorted(found.items()):
+        if name.endswith(".835"):
+            day, payee = name.removesuffix(".835").split("/")
+            segments = elements(data)
+            [bpr], [trn] = ([one for one in segments if one[0] == which] for which in ("BPR", "TRN"))
+            claims = [(one[1], one[2], Decimal(one[4])) for one in segments if one[0] == "CLP"]
+            plb = [part for one in segments if one[0] == "PLB" for part in zip(one[3::2], one[4::2], strict=True)]
+            told.append(
+                Advice(day, payee, claims, Decimal(bpr[2]), bpr[4], [Decimal(amount) for _, amount in plb],
+                       [reference.removeprefix("FB:") for reference, _ in plb], trn[2])
+            )  # fmt: skip
+    return told
+
+
+class Entry(NamedTuple):
+    """What a bank is told to pay: day, payee, trace and amount."""
+
+    day: str
+    payee: str
+    trace: str
+    amount: Decimal
+
+
+def entries(found: Files) -> Iterator[Entry]:
+    """Every entry of every bank file; that the file's own sum is theirs is held."""
+    for name, data in found.items():
+        if name.endswith(".ach"):
+            records = data.decode("ascii").splitlines()
+            of_file = [
+                Entry(name.split("/")[0], one[39:54].rstrip(), after.split("*")[2], Decimal(int(one[29:39])) / 100)
+                for one, after in pairwise(records)
+                if one.startswith("6")
+            ]
+            assert Decimal(int(records[-1 - sum(one == "9" * 94 for one in records)][43:55])) / 100 == sum(
+                one.amount for one in of_file
+            )
+            yield from of_file
+
+
+def hold_the_law(lakehouse: Lakehouse, found: Files | None = None) -> None:
+    """What all files tell together is what is decided: each claim told once as it stands, each dollar paid or carried."""
+    told = advices(files(lakehouse) if found is None else found)
+    stands: dict[tuple[str, str], list[Decimal]] = {}
+    for advice in sorted(told):
+        for claim, status, paid in advice.claims:
+            statements = stands.setdefault((advice.payee, claim), [])
+            if status == "22":
+                assert [-paid] == statements, (advice.day, advice.payee, claim)
+                statements.clear()
+            else:
+                assert statements == [], (advice.day, advice.payee, claim)
+                statements.append(paid)
+    decided = ask(
+        lakehouse,
+        """
+        SELECT coalesce(billing_npi, provider_npi), stands.claim_id, sum(stands.paid)
+        FROM internal.line_decision AS stands JOIN fact_medical_claim ON medical_claim_sk = line_sk
+        WHERE stands.is_current GROUP BY ALL HAVING count(decision) = count(*) AND bool_and(decision <> 'pending')
+        """,
+    )
+    assert {key: paid[0] for key, paid in stands.items() if paid} == {
+        (payee, claim): paid for payee, claim, paid in decided
+    }
+    for payee, of_payee in groupby(sorted(told, key=lambda one: (one.payee, one.day)), lambda one: one.payee):
+        carried = all_paid = Decimal(0)
+        for advice in of_payee:
+            assert [amount for amount in advice.balances if amount > 0] == [carried] * bool(carried)
+            carried = -sum(amount for amount in advice.balances if amount < 0)
+            all_paid += advice.paid
+        assert all_paid - carried == sum(paid for npi, _, paid in decided if npi == payee)
+
+
+def at(days: list[PaymentDay], day: str) -> PaymentDay:
+    return next(one for one in days if one.day.isoformat() == day)
+
+
+def close(lakehouse: Lakehouse, *days: str) -> None:
+    for day in days:
+        mark_sent(lakehouse.settings, date.fromisoformat(day), who="clerk")
+
+
+def pay(lakehouse: Lakehouse) -> list[PaymentDay]:
+    """Settle what is due, then make payments, as a run does."""
+    settle(lakehouse)
+    return make_payments(lakehouse.settings)
+
+
+@pytest.fixture(autouse=True)
+def payer(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path | None]:
+    """Settings for all payees; called with others, or none at all, those are in force."""
+    parse_once(monkeypatch)
+
+    def of(*npis: str) -> Path | None:
+        if not npis:
+            monkeypatch.delenv("CLAIMS_PAYER_SETTINGS")
+            return None
+        path = tmp_path_factory.mktemp("payer") / "payer.toml"
+        path.write_text(made_up_settings(npis), encoding="utf-8")
+        monkeypatch.setenv("CLAIMS_PAYER_SETTINGS", str(path))
+        return path
+
+    of(A, B, BY_CHECK)
+    return of
+
+
+@pytest.fixture(scope="module")
+def received(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
+    """A lakehouse that got it all and decided nothing."""
+    lakehouse = Lakehouse(tmp_path_factory.mktemp("received")).with_tables()
+    receive_all(lakehouse, WORLD)
+    return lakehouse
+
+
+@pytest.fixture(scope="module")
+def template(received: Lakehouse, tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
+    """The same, decided and paid."""
+    lakehouse = copied(received, tmp_path_factory.mktemp("paid"))
+    with pytest.MonkeyPatch.context() as patch:
+        parse_once(patch)
+        path = lakehouse.settings.home.parent / "payer.toml"
+        path.write_text(made_up_settings((A, B, BY_CHECK)), encoding="utf-8")
+        patch.setenv("CLAIMS_PAYER_SETTINGS", str(path))
+        pay(lakehouse)
+    return lakehouse
+
+
+@pytest.fixture
+def lake(template: Lakehouse, tmp_path: Path) -> Lakehouse:
+    """A copy of it, to be changed."""
+    return copied(template, tmp_path / "lake")
+
+
+# --- What is told and paid ---
+
+
+def test_payees_are_told_day_by_day_what_changed(template: Lakehouse) -> None:
+    told = advices(files(template))
+    assert {(one.day, one.payee): (one.claims, one.paid, one.balances) for one in told} == TOLD
+    hold_the_law(template)
+
+
+def test_a_balance_is_named_by_the_remittance_that_left_it(template: Lakehouse) -> None:
+    told = {(one.day, one.payee): one for one in advices(files(template))}
+    assert told[THIRD, A].references == [told[THIRD, A].trace]
+    assert told[LAST, A].references == [told[THIRD, A].trace, told[LAST, A].trace]
+
+
+def test_every_835_is_accepted_by_readers_that_did_not_write_it(template: Lakehouse) -> None:
+    found = {name: data for name, data in files(template).items() if name.endswith(".835")}
+    assert len(found) == len(TOLD)
+    for name, data in found.items():
+        assert (imbalances(data), x12sdk_faults(data), pyx12_faults(data)) == ([], [], []), name
+
+
+def test_the_bank_is_told_to_pay_what_the_835s_say(template: Lakehouse) -> None:
+    found = files(template)
+    told = [Entry(one.day, one.payee, one.trace, one.paid) for one in advices(found) if one.method == "ACH"]
+    assert sorted(entries(found)) == told
+    assert [(one.day, one.payee, one.amount) for one in told] == [
+        (FIRST, A, 200), (SECOND, B, 64), (SECOND, A, 16), (LAST, B, 8),
+    ]  # fmt: skip
+    assert f"{THIRD}/{THIRD}.ach" not in found, "nothing moves"
+    assert {(one.day, one.paid) for one in advices(found) if one.method == "CHK"} == {(SECOND, Decimal(40))}
+
+
+def test_a_day_says_what_it_came_to(template: Lakehouse) -> None:
+    third = at(make_payments(template.settings), THIRD)
+    assert third[:6] == (date.fromisoformat(THIRD), 3, 2, 3, Decimal(0), Decimal(240))
+    assert third.files == tuple(sorted(f"{payee}.835" for payee in (A, B, BY_CHECK)))
+    assert (third.is_closed, third.unknown, third.is_new) == (False, (), False)
+
+
+def test_the_priming_is_told_on_the_last_day_on_which_one_of_its_claims_was_received(lakehouse: Lakehouse) -> None:
+    receive_all(lakehouse, [Delivery(one.feed, "priming", one.rows) for one in WORLD if one.key == FIRST])
+    assert [one.day.isoformat() for one in pay(lakehouse)] == ["2024-01-20"]
+    hold_the_law(lakehouse)
+    close(lakehouse, "2024-01-20")
+    before = files(lakehouse)
+    receive_all(lakehouse, [one for one in WORLD if one.key != FIRST])
+    assert [one.day.isoformat() for one in pay(lakehouse)] == ["2024-01-20", SECOND, THIRD, LAST]
+    assert before.items() <= files(lakehouse).items()
+    hold_the_law(lakehouse)
+
+
+def test_a_priming_that_comes_last_is_told_on_the_first_open_day(lake: Lakehouse, tmp_path: Path) -> None:
+    """And before any other day where none was sent."""
+    priming = [
+        Delivery("plans", "priming", (plan(),)),
+        Delivery("coverages", "priming", (coverage(covered_from="2023-01-01"),)),
+        Delivery("fee_schedules", "priming", (fee(effective_from="2023-01-01"),)),
+        Delivery(CLAIMS, "priming", (served("2023-12-10", claim_id="C0", received_date="2024-02-03"),)),
+    ]
+    other = copied(lake, tmp_path / "other")
+    close(other, FIRST)
+    for one in (lake, other):
+        receive_all(one, priming)
+        pay(one)
+        hold_the_law(one)
+    assert [one.day for one in advices(files(lake)) if ("C0", "1", 64) in one.claims] == ["2024-01-31"]
+    assert [one.day for one in advices(files(other)) if ("C0", "1", 64) in one.claims] == [SECOND]
+
+
+# --- A function of deliveries, whatever came first ---
+
+
+def test_payments_made_again_touch_no_file(lake: Lakehouse) -> None:
+    before = (everything(lake), touched(lake))
+    assert not any(one.is_new for one in make_payments(lake.settings))
+    assert not any(one.is_new for one in pay(lake))
+    assert (everything(lake), touched(lake)) == before
+
+
+@pytest.mark.parametrize("damage", ["835 cut", "835 gone", "ach other", "made gone", "made torn", "file of nobody"])
+def test_what_lies_there_damaged_is_made_anew_and_the_rest_is_not_touched(lake: Lakehouse, damage: str) -> None:
+    before, stood = files(lake), touched(lake)
+    folder = lake.settings.home / "payments" / FIRST
+    path = folder / {"835": f"{A}.835", "ach": f"{FIRST}.ach", "made": "made.json", "file": "9.835"}[damage.split()[0]]
+    if damage.endswith("gone"):
+        path.unlink()
+    else:
+        path.write_bytes(b"{" if "made" in damage else b"ISA*00*")
+    changed = touched(lake)
+    assert [one.day.isoformat() for one in make_payments(lake.settings) if one.is_new] == [FIRST]
+    assert files(lake) == before
+    spared = {name for name in stood if stood[name] == changed.get(name)} - {FIRST, f"{FIRST}/made.json"}
+    assert {name: touched(lake)[name] for name in spared} == {name: stood[name] for name in spared}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_days_settled_in_whatever_order_and_again_give_the_same_files(
+    received: Lakehouse, template: Lakehouse, tmp_path: Path, seed: int
+) -> None:
+    lake, rng = copied(received, tmp_path), random.Random(seed)
+    days = [day.isoformat() for day in days_due(lake.settings)]
+    assert set(DAYS) <= set(days)
+    for day in rng.sample(days, len(days)):
+        settle(lake, day)
+        if rng.random() < 0.7:
+            make_payments(lake.settings)
+    make_payments(lake.settings)
+    assert files(lake) == files(template)
+    before = touched(lake)
+    settle(lake, rng.choice(days), again=True)
+    make_payments(lake.settings)
+    assert touched(lake) == before
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_deliveries_in_another_order_give_the_same_files(template: Lakehouse, tmp_path: Path, seed: int) -> None:
+    lake, rng = Lakehouse(tmp_path).with_tables(), random.Random(seed)
+    order = rng.sample(WORLD, len(WORLD))
+    cuts = [0, *sorted(rng.sample(range(1, len(order)), 3)), len(order)]
+    for start, end in pairwise(cuts):
+        receive_all(lake, order[start:end])
+        pay(lake)
+    assert everything(lake) == everything(template)
+
+
+def test_a_claim_that_waits_is_in_no_file_until_a_person_releases_it(
+    lake: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not [one for one in advices(files(lake)) if "C4" in {claim for claim, *_ in one.claims}]
+    monkeypatch.setattr(acts, "datetime", Clock)
+    monkeypatch.setattr(Clock, "at", datetime.fromisoformat(f"{THIRD}T09:00"))
+    publish(lake.settings)
+    acts.approve(lake.settings, seen(lake, "C4"), allowed=Decimal("25.00"), **ON_RECORD)
+    pay(lake)
+    assert [(one.day, one.payee) for one in advices(files(lake)) if ("C4", "1", 20) in one.claims] == [(THIRD, B)]
+    hold_the_law(lake)
+
+
+def test_a_claim_of_which_another_line_waits_is_taken_back_until_that_is_decided(
+    lake: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive(lake, CLAIMS, "2024-02-16", served("2024-01-14", claim_id="C9", line_number="2", procedure_code="J1100"))
+    pay(lake)
+    told = {(one.day, one.payee): one for one in advices(files(lake))}
+    assert told["2024-02-16", A].claims == [("C9", "22", -72)]
+    hold_the_law(lake)
+    monkeypatch.setattr(acts, "datetime", Clock)
+    monkeypatch.setattr(Clock, "at", datetime.fromisoformat("2024-02-17T09:00"))
+    publish(lake.settings)
+    acts.deny(lake.settings, seen(lake, "C9", 2), group="CO", carc="50", **ON_RECORD)
+    pay(lake)
+    told = {(one.day, one.payee): one for one in advices(files(lake))}
+    assert told["2024-02-17", A].claims == [("C9", "1", 72)]
+    assert b"CAS*CO*50*100~" in files(lake)[f"2024-02-17/{A}.835"]
+    hold_the_law(lake)
+
+
+def test_a_day_and_a_payee_that_have_nothing_to_be_told_any_more_have_no_files(lake: Lakehouse) -> None:
+    retract(lake, CLAIMS, SECOND)
+    pay(lake)
+    assert {one.payee for one in advices(files(lake, SECOND))} == {B}
+    assert {one.payee for one in advices(files(lake, THIRD))} == {A, B}
+    retract(lake, "coverages", SECOND)
+    assert [one.day.isoformat() for one in pay(lake)] == [FIRST, THIRD, LAST]
+    assert not lake.settings.payments(date.fromisoformat(SECOND)).exists()
+    hold_the_law(lake)
+
+
+def test_where_nothing_is_decided_any_more_no_files_are_left(lake: Lakehouse) -> None:
+    """Otherwise somebody sends them."""
+    for day in DAYS:
+        retract(lake, CLAIMS, day)
+    assert pay(lake) == []
+    assert files(lake) == {}
+    assert ask(lake, "SELECT count(*) FROM internal.payee_day") == [(0,)]
+
+
+def test_a_line_that_says_another_payee_is_told_to_that_one(lake: Lakehouse) -> None:
+    """Who is paid may change while nothing of the decision does."""
+    correct(lake, CLAIMS, LAST, billing_npi=BY_CHECK)
+    pay(lake)
+    assert [one.payee for one in advices(files(lake, LAST)) if ("C9", "1", 72) in one.claims] == [BY_CHECK]
+    hold_the_law(lake)
+
+
+def test_a_line_whose_service_is_told_otherwise_is_told_so(lake: Lakehouse) -> None:
+    correct(lake, CLAIMS, LAST, date_of_service_from="2024-01-16", date_of_service_to="2024-01-16", modifiers="25")
+    pay(lake)
+    told = files(lake, LAST)[f"{LAST}/{A}.835"]
+    assert b"SVC*HC:99214:25*100*72" in told
+    assert b"DTM*472*20240116" in told
+
+
+def test_a_balance_that_a_day_in_between_takes_on_is_named_by_that_day(lake: Lakehouse) -> None:
+    """It is the remittance before that forwards it, though nothing else of the day changes."""
+    receive(lake, CLAIMS, "2024-02-12", served("2024-01-17", claim_id="C11", patient_id="9000U"))  # no member: denied
+    pay(lake)
+    told = {(one.day, one.payee): one for one in advices(files(lake))}
+    assert told["2024-02-12", A].references == [told[THIRD, A].trace, told["2024-02-12", A].trace]
+    assert told[LAST, A].references == [told["2024-02-12", A].trace, told[LAST, A].trace]
+
+
+def test_the_priming_is_told_on_another_day_where_its_claims_were_received_on_another(lakehouse: Lakehouse) -> None:
+    """Also where it is a claim of which nothing is decided: it was replaced in the same delivery."""
+    base = [Delivery(one.feed, "priming", one.rows) for one in WORLD if one.key == FIRST and one.feed != CLAIMS]
+    first = served("2024-01-10", received_date="2024-01-20")
+    second = served("2024-01-10", claim_id="C2", frequency_code="7", original_claim_id="C1", received_date="2024-01-15")
+    receive_all(lakehouse, [*base, Delivery(CLAIMS, "priming", (first, second))])
+    assert [one.day.isoformat() for one in pay(lakehouse)] == ["2024-01-20"]
+    correct(lakehouse, CLAIMS, "priming", received_date="2024-01-16")
+    assert [one.day.isoformat() for one in pay(lakehouse)] == ["2024-01-16"]
+
+
+def test_a_clock_that_was_set_back_keeps_no_change_from_being_told(lake: Lakehouse) -> None:
+    correct(lake, CLAIMS, LAST, charge_amount="50.00")
+    adjudicate(lake.settings, now=datetime(2020, 1, 1))  # noqa: DTZ001
+    make_payments(lake.settings)
+    hold_the_law(lake)
+
+
+# --- The payer's settings and the patients' names ---
+
+
+def test_a_payee_of_whom_settings_say_nothing_keeps_nobody_elses_files_from_being_made(
+    lake: Lakehouse, payer: Callable[..., Path]
+) -> None:
+    before = files(lake)
+    payer(A, BY_CHECK)
+    days = make_payments(lake.settings)
+    assert [one.unknown for one in days] == [(B,)] * 4
+    kept = {name: data for name, data in before.items() if name.endswith((f"{A}.835", f"{BY_CHECK}.835"))}
+    found = files(lake)
+    assert {name: data for name, data in found.items() if name.endswith(".835")} == kept
+    assert {one.payee for one in entries(found)} == {A}
+    payer(A, B, BY_CHECK)
+    make_payments(lake.settings)
+    assert files(lake) == before
+
+
+def test_without_settings_files_stay_as_they_are_and_what_is_owed_is_known(
+    received: Lakehouse, lake: Lakehouse, tmp_path: Path, payer: Callable[..., Path]
+) -> None:
+    before, bare = everything(lake), copied(received, tmp_path / "bare")
+    payer()
+    assert [one[:6] for one in pay(lake)] == [one[:6] for one in pay(bare)]
+    assert everything(lake) == before
+    assert everything(bare) == {}
+
+
+def test_another_account_makes_files_of_open_days_anew_and_of_closed_days_not(
+    lake: Lakehouse, payer: Callable[..., Path]
+) -> None:
+    close(lake, FIRST)
+    before, stood = files(lake), touched(lake)
+    path = payer(A, B, BY_CHECK)
+    text = path.read_text(encoding="utf-8")
+    account = PayerSettings.read(path).payees[A].account
+    assert account is not None
+    path.write_text(text.replace(account.account, "12-NEW-34"), encoding="utf-8")
+    make_payments(lake.settings)
+    after = files(lake)
+    assert {name for name in before if before[name] != after[name]} == {f"{SECOND}/{A}.835", f"{SECOND}/{SECOND}.ach"}
+    assert b"12-NEW-34" in after[f"{SECOND}/{A}.835"]
+    assert touched(lake)[FIRST] == stood[FIRST]
+
+
+def test_a_changed_name_makes_files_of_open_days_anew_and_of_closed_days_not(lake: Lakehouse) -> None:
+    close(lake, FIRST)
+    closed = {name: stat for name, stat in touched(lake).items() if name.startswith(FIRST)}
+    before = files(lake)
+    receive(lake, "patients", "2024-02-20", patient(lname="Moore", last_modified_date="2-20-2024"))
+    assert [one.day.isoformat() for one in pay(lake) if one.is_new] == [SECOND, LAST]
+    after = files(lake)
+    assert {name for name in before if before[name] != after[name]} == {f"{SECOND}/{A}.835", f"{LAST}/{A}.835"}
+    assert b"NM1*QC*1*Moore*Ann" in after[f"{SECOND}/{A}.835"]
+    assert {name: stat for name, stat in touched(lake).items() if name.startswith(FIRST)} == closed
+
+
+def test_files_are_their_owners_only(lake: Lakehouse) -> None:
+    before = os.umask(0)
+    try:
+        (lake.settings.home / "payments" / LAST / f"{LAST}.ach").unlink()
+        close(lake, FIRST)
+    finally:
+        os.umask(before)
+    found = [lake.settings.home / "payments", *(lake.settings.home / "payments").rglob("*")]
+    assert {path.name for path in found} >= {"sent.jsonl", "told.parquet", "made.json", f"{LAST}.ach"}
+    assert {(path.is_dir(), path.stat().st_mode & 0o777) for path in found} == {(True, 0o700), (False, 0o600)}
+
+
+# --- Days that were sent ---
+
+
+def refused(lakehouse: Lakehouse, day: str, match: str) -> None:
+    before = everything(lakehouse)
+    with pytest.raises(UsageError, match=match):
+        close(lakehouse, day)
+    assert everything(lakehouse) == before
+
+
+def test_days_are_closed_in_their_order_and_once(lake: Lakehouse) -> None:
+    refused(lake, SECOND, f"Payment day {FIRST} was not sent")
+    refused(lake, "2024-02-02", "There is no payment day 2024-02-02")
+    sent = mark_sent(lake.settings, date.fromisoformat(FIRST), who="clerk")
+    assert (sent.day.isoformat(), sent.who) == (FIRST, "clerk")
+    assert set(sent.files) == {name.split("/")[1] for name in files(lake, FIRST)}
+    refused(lake, FIRST, f"Payment day {FIRST} was sent already")
+    refused(lake, LAST, f"Payment day {SECOND} was not sent")
+    close(lake, SECOND, THIRD, LAST)
+    assert [one.day.isoformat() for one in sent_days(lake.settings)] == list(DAYS)
+    before = (everything(lake), touched(lake))
+    days = make_payments(lake.settings)
+    assert [(one.day.isoformat(), one.is_closed) for one in days] == [(day, True) for day in DAYS]
+    assert (everything(lake), touched(lake)) == before
+
+
+def test_a_day_is_not_closed_without_settings(
+    received: Lakehouse, tmp_path: Path, payer: Callable[..., Path | None]
+) -> None:
+    payer()
+    lake = copied(received, tmp_path)
+    pay(lake)
+    refused(lake, FIRST, "CLAIMS_PAYER_SETTINGS")
+
+
+def test_a_day_is_not_closed_without_settings_where_files_lie_there_that_are_not_what_it_tells(
+    lake: Lakehouse, payer: Callable[..., Path | None]
+) -> None:
+    """They were made of what was decided before."""
+    payer()
+    correct(lake, CLAIMS, FIRST, charge_amount="50.00")
+    pay(lake)
+    refused(lake, FIRST, "CLAIMS_PAYER_SETTINGS")
+
+
+def test_a_day_with_a_payee_of_whom_settings_say_nothing_is_not_closed(
+    lake: Lakehouse, payer: Callable[..., Path]
+) -> None:
+    payer(A, BY_CHECK)
+    make_payments(lake.settings)
+    refused(lake, FIRST, B)
+    payer(A, B)  # nobody is told anything through the third payee on the first day
+    close(lake, FIRST)
+    refused(lake, SECOND, BY_CHECK)
+
+
+def test_what_changes_after_a_day_was_sent_is_told_on_the_next_open_day_once(lake: Lakehouse) -> None:
+    close(lake, FIRST, SECOND)
+    closed = {name: stat for name, stat in touched(lake).items() if name.startswith((FIRST, SECOND))}
+    before = files(lake, FIRST, SECOND, LAST)
+    correct(lake, CLAIMS, SECOND, charge_amount="30.00")  # C5: $24 of $30, not $40 of $50
+    receive(lake, CLAIMS, "2024-02-02", served("2024-01-17", claim_id="C11", procedure_code="97110"))
+    pay(lake)
+    assert {name: stat for name, stat in touched(lake).items() if name.startswith((FIRST, SECOND))} == closed
+    third = next(one for one in advices(files(lake)) if (one.day, one.payee) == (THIRD, A))
+    assert third.claims == [
+        ("C2", "22", -136), ("C5", "22", -40), ("C11", "1", 40), ("C2", "4", 0), ("C5", "1", 24),
+    ]  # fmt: skip
+    after = files(lake, FIRST, SECOND, LAST)
+    assert {name for name in before if before[name] != after[name]} == {f"{LAST}/{A}.835"}, "its balance is another"
+    hold_the_law(lake)
+    close(lake, THIRD)
+    hold_the_law(lake)
+    close(lake, LAST)
+    before = (everything(lake), touched(lake))
+    assert [one.is_new for one in pay(lake)] == [False] * 4
+    assert (everything(lake), touched(lake)) == before
+
+
+def test_with_no_later_day_it_is_told_the_day_after_the_last_that_was_sent(lake: Lakehouse) -> None:
+    close(lake, *DAYS)
+    before = files(lake)
+    receive(lake, CLAIMS, "2024-02-02", served("2024-01-17", claim_id="C11", procedure_code="97110"))
+    pay(lake)
+    after = "2024-02-16"
+    assert [(one.payee, one.claims) for one in advices(files(lake, after))] == [(A, [("C11", "1", 40)])]
+    assert before.items() <= files(lake).items()
+    hold_the_law(lake)
+    close(lake, after)
+    correct(lake, CLAIMS, "2024-02-02", charge_amount="30.00")
+    pay(lake)
+    assert [one.claims for one in advices(files(lake, "2024-02-17"))] == [[("C11", "22", -40), ("C11", "1", 24)]]
+    hold_the_law(lake)
+    receive(lake, CLAIMS, "2024-02-20", served("2024-01-18", claim_id="C12", patient_id="9000U"))
+    pay(lake)
+    assert files(lake, "2024-02-17") == {}
+    assert [one.claims for one in advices(files(lake, "2024-02-20"))] == [
+        [("C11", "22", -40), ("C11", "1", 24), ("C12", "4", 0)]
+    ]
+    hold_the_law(lake)
+
+
+def test_what_comes_out_as_it_was_told_is_not_told_again(lake: Lakehouse) -> None:
+    close(lake, FIRST, SECOND)
+    before = files(lake)
+    correct(lake, CLAIMS, SECOND, charge_amount="30.00")
+    pay(lake)
+    assert files(lake) != before
+    correct(lake, CLAIMS, SECOND, charge_amount="50.00")
+    pay(lake)
+    assert files(lake) == before
+
+
+def test_what_was_sent_and_is_purged_is_reversed(lake: Lakehouse) -> None:
+    close(lake, *DAYS)
+    before = files(lake)
+    for day in DAYS:
+        purge(lake.settings, MEDICAL_CLAIMS, day, **ON_RECORD)
+    pay(lake)
+    assert before.items() <= files(lake).items()
+    found = {
+        (one.payee, claim, status) for one in advices(files(lake, "2024-02-16")) for claim, status, _ in one.claims
+    }
+    assert found == {(A, "C2", "22"), (A, "C5", "22"), (A, "C7", "22"), (A, "C9", "22"), (B, "C10", "22"),
+                     (BY_CHECK, "C6", "22")}  # fmt: skip
+    hold_the_law(lake)
+
+
+def replaced(folder: Path, name: str) -> None:
+    path = folder / name
+    path.write_bytes(path.read_bytes().replace(b"*64*", b"*65*") if name.endswith(".835") else path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize(
+    ("day", "name", "tamper"),
+    [
+        (FIRST, "told.parquet", replaced),
+        (FIRST, f"{A}.835", replaced),
+        (FIRST, f"{FIRST}.ach", lambda folder, name: (folder / name).unlink()),
+        (SECOND, f"{B}.835", lambda folder, name: (folder / name).write_bytes(b"")),
+        (SECOND, "told.parquet", lambda folder, name: (folder / name).unlink()),
+    ],
+)
+def test_a_closed_file_that_is_another_is_refused_and_nothing_is_written(
+    lake: Lakehouse, day: str, name: str, tamper: Callable[[Path, str], None]
+) -> None:
+    close(lake, FIRST, SECOND)
+    receive(lake, CLAIMS, "2024-02-16", served("2024-01-17", claim_id="C11"))
+    settle(lake)
+    tamper(lake.settings.home / "payments" / day, name)
+    asked = "SELECT * FROM internal.remitted_claim ORDER BY ALL", "SELECT * FROM internal.payee_day ORDER BY ALL"
+    before = (everything(lake), touched(lake), [ask(lake, sql) for sql in asked])
+    for work in (lambda: make_payments(lake.settings), lambda: close(lake, THIRD)):
+        with pytest.raises(PaymentsUnsound, match=f"payments/{day}/{name}: found another file, or none"):
+            work()
+        assert (everything(lake), touched(lake), [ask(lake, sql) for sql in asked]) == before
+
+
+def test_a_line_that_a_kill_cut_short_never_happened(lake: Lakehouse) -> None:
+    close(lake, FIRST, SECOND)
+    before = files(lake)
+    journal = lake.settings.home / "payments" / "sent.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-20])
+    assert [one.is_closed for one in make_payments(lake.settings)] == [True, False, False, False]
+    assert files(lake) == before
+    close(lake, SECOND)
+    assert [one.is_closed for one in make_payments(lake.settings)] == [True, True, False, False]
+    assert files(lake) == before
+
+
+def test_a_damaged_line_has_nothing_paid_twice(lake: Lakehouse) -> None:
+    """A line before others was never cut short by a kill: a day that was sent is not known as sent any more."""
+    close(lake, FIRST, SECOND)
+    before = files(lake)
+    journal = lake.settings.home / "payments" / "sent.jsonl"
+    journal.write_bytes(journal.read_bytes().replace(b'"digest"', b'"digesf"', 1))
+    with suppress(PaymentsUnsound):
+        make_payments(lake.settings)
+    assert before.items() <= files(lake).items()
+    hold_the_law(lake)
+
+
+@contextmanager
+def meanwhile(monkeypatch: pytest.MonkeyPatch, other: Callable[[], object]) -> Iterator[None]:
+    """Have somebody else work whenever the warehouse could be theirs: once, before it is opened the second time."""
+    opened, turns = stage.sound_warehouse, iter([None, other])
+
+    def opening(*args: Any, **kwargs: Any) -> Any:
+        if (work := next(turns, None)) is not None:
+            work()
+        return opened(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "sound_warehouse", opening)
+        yield
+
+
+def test_a_day_that_two_people_close_at_once_is_closed_once(lake: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    with meanwhile(monkeypatch, lambda: close(lake, FIRST)), suppress(ClaimsLakehouseError):
+        mark_sent(lake.settings, date.fromisoformat(FIRST), who="another clerk")
+    journal = (lake.settings.home / "payments" / "sent.jsonl").read_text().splitlines()
+    assert [json.loads(one)["day"] for one in journal] == [FIRST]
+
+
+def test_a_day_that_changes_while_it_is_closed_is_closed_as_its_files_are(
+    lake: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other() -> None:
+        retract(lake, CLAIMS, FIRST)
+        pay(lake)
+
+    with meanwhile(monkeypatch, other), suppress(ClaimsLakehouseError):
+        mark_sent(lake.settings, date.fromisoformat(FIRST), who="clerk")
+    pay(lake)
+    hold_the_law(lake)
+
+
+# --- The warehouse may go ---
+
+
+def test_a_rebuilt_or_lost_warehouse_keeps_what_was_sent(lake: Lakehouse) -> None:
+    close(lake, FIRST, SECOND)
+    correct(lake, CLAIMS, SECOND, charge_amount="30.00")
+    pay(lake)
+    before = (everything(lake), touched(lake))
+    told = ask(lake, "SELECT * FROM internal.remitted_claim ORDER BY ALL")
+    rebuild(lake.settings)
+    pay(lake)
+    assert (everything(lake), touched(lake)) == before
+    lake.settings.warehouse.unlink()
+    pay(lake)
+    assert (everything(lake), touched(lake)) == before
+    assert ask(lake, "SELECT * FROM internal.remitted_claim ORDER BY ALL") == told
+
+
+def test_a_lost_warehouse_has_nothing_told_before_it_is_decided_anew(lake: Lakehouse) -> None:
+    """It is made anew in passing, whoever opens it; what was decided is not known then."""
+    close(lake, FIRST)
+    before = files(lake)
+    lake.settings.warehouse.unlink()
+    with suppress(ClaimsLakehouseError):
+        make_payments(lake.settings)
+    assert files(lake) == before
+    with suppress(ClaimsLakehouseError):
+        close(lake, "2024-02-02")
+    pay(lake)
+    assert files(lake) == before
+
+
+# --- What nobody may read where it does not belong ---
+
+
+def secrets(path: Path) -> list[str]:
+    """Accounts and tax numbers of everybody in the settings; patients and their names."""
+    payer = PayerSettings.read(path)
+    of_payees = [one.tax_id for one in payer.payees.values()]
+    accounts = [one.account.account for one in payer.payees.values() if one.account]
+    return [payer.tax_id, payer.bank.account, *of_payees, *accounts, "1000U", "2000U", "3000U", "Ward", "Reed"]
+
+
+def test_no_error_names_an_account_or_a_patient(
+    lake: Lakehouse, payer: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, path = [], payer(A, BY_CHECK)
+
+    def note(work: Callable[[], object]) -> None:
+        with pytest.raises(ClaimsLakehouseError) as error:
+            work()
+        told.append(str(error.value))
+
+    note(lambda: close(lake, FIRST))
+    hidden, path = secrets(path), payer(A, B, BY_CHECK)
+    hidden += secrets(path)
+    note(lambda: close(lake, SECOND))
+    with duckdb.connect(str(lake.settings.warehouse)) as con:
+        con.execute("UPDATE internal.remitted_claim SET paid = 1; DELETE FROM internal.remitted")
+        con.execute("UPDATE internal.line_decision SET above_fee = above_fee + 1 WHERE paid > 0")
+    note(lambda: make_payments(lake.settings))
+    settle(lake, *DAYS, again=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "_control_number", lambda _: 10**12)
+        (lake.settings.home / "payments" / FIRST / "made.json").unlink()
+        note(lambda: make_payments(lake.settings))
+    close(lake, FIRST)
+    (lake.settings.home / "payments" / FIRST / f"{A}.835").unlink()
+    note(lambda: make_payments(lake.settings))
+    path.write_text(path.read_text(encoding="utf-8").replace('account = "000111222333"', 'account = "#000111222333"'))
+    note(lambda: make_payments(lake.settings))
+    assert len({one[:30] for one in told}) > 4
+    assert [(secret, one) for one in told for secret in hidden if secret in one] == []
+
+
+def test_the_asset_tells_what_a_day_came_to_and_no_account_or_patient(
+    lake: Lakehouse, payer: Callable[..., Path]
+) -> None:
+    hidden = secrets(payer(A, B, BY_CHECK))
+    where = LakehouseResource(landing=str(lake.settings.landing), home=str(lake.settings.home))
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("payment_days", [SECOND])
+
+        def run() -> dg.ExecuteInProcessResult:
+            return dg.materialize([payments_asset], instance=instance, partition_key=SECOND, raise_on_error=False,
+                                  resources={"lakehouse": where})  # fmt: skip
+
+        done = run()
+        [materialization] = done.asset_materializations_for_node("payments")
+        close(lake, FIRST)
+        (lake.settings.home / "payments" / FIRST / f"{A}.835").unlink()
+        failed = run()
+        assert (done.success, failed.success) == (True, False)
+        logs = [str(one) for run_id in (done.run_id, failed.run_id) for one in instance.all_logs(run_id)]
+    metadata = {name: one.value for name, one in materialization.metadata.items()}
+    assert (metadata["dagster/row_count"], metadata["payees"], metadata["claims"]) == (6, 3, 4)
+    assert (metadata["paid"], metadata["balance_forwarded"], metadata["sent"]) == (120.0, 0.0, False)
+    assert any("found another file, or none" in one for one in logs)
+    assert [(secret, one) for one in logs for secret in hidden if secret in one] == []
