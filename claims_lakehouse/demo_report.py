@@ -119,7 +119,8 @@ def _make_up(path: Path, payees: Sequence[str]) -> None:
     else:
         told = "Bank data are those of"
     os.environ[_SETTINGS] = str(path.absolute())
-    progress.print(f"{told} {plain(short(path))}. Afterwards: export {_SETTINGS}={plain(short(path))}", soft_wrap=True)
+    name = plain(short(path))
+    progress.print(f"{told} {name}. For other commands: export {_SETTINGS}={name}", soft_wrap=True)
 
 
 def _chosen(days: dict[date, DayFiles], most_bytes: int) -> dict[date, list[Path]]:

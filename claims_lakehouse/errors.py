@@ -7,6 +7,7 @@ ClaimsLakehouseError
 │   ├── NoSuchIssue        an issue that there is not, or no longer
 │   ├── NoSuchDelivery     a delivery that no publication has
 │   ├── NoSuchClaim        a claim that no publication has
+│   ├── NoSuchPayment      a remittance or payment day that no publication has
 │   └── Overtaken          what a person looked at is no longer so; look again
 ├── DeliveryError          one delivery cannot be processed; the others go on
 │   ├── UnplaceableFile    a landed file that belongs to no delivery
@@ -46,6 +47,10 @@ class NoSuchDelivery(UsageError):
 
 class NoSuchClaim(UsageError):
     """A claim that no publication has."""
+
+
+class NoSuchPayment(UsageError):
+    """A remittance or payment day that no publication has."""
 
 
 class Overtaken(UsageError):

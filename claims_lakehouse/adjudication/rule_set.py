@@ -241,6 +241,10 @@ class _Reader:
 
     def reads(self, when: str, where: str) -> list[str]:
         """The facts that a condition reads; it has to be one expression over facts that is true or false."""
+        if "--" in when or "/*" in when:
+            raise self.wrong(
+                f"{where} when", "a comment", "a condition over facts, and comments of the file's own, with #"
+            )
         with self._con.cursor() as con:
             [(tree,)] = con.execute(
                 "SELECT json_serialize_sql($sql)", {"sql": f"SELECT ({when}\n) AS condition"}

@@ -11,7 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from claims_lakehouse.adjudication.rule_set import REVIEWED
 from claims_lakehouse.desk.claims import PAGE_ROWS
 from claims_lakehouse.desk.reading import Reading
-from claims_lakehouse.errors import UsageError
+from claims_lakehouse.errors import NoSuchPayment
 from claims_lakehouse.payments.advice import LineAdjustment, PaidClaim, Remittance
 from claims_lakehouse.payments.remittances import remittances
 
@@ -21,10 +21,6 @@ STATUSES = {"1": "processed", "4": "denied", "22": "reversal"}
 _KEPT = 4
 
 _T = TypeVar("_T")
-
-
-class NoSuchPayment(UsageError):
-    """A payment day, or a payee's remittance, that no publication has."""
 
 
 class Some(NamedTuple, Generic[_T]):

@@ -172,12 +172,14 @@ NAMES = tuple(one.name for one in fields(Decided))
 
 
 def versions(rows: Iterable[Row], feed: str, before: date) -> dict[tuple[Any, ...], list[Row]]:
-    """The rows of each record that were received before a moment, in the order in which they hold."""
+    """The rows of each record that were received before a moment, in the order in which they hold, without repetitions."""
     declared = feed_named(feed)
-    found = defaultdict(list)
+    found: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: (row[declared.sequence or "received"], row["received"])):
         if row["received"] < before:
-            found[tuple(row[name] for name in declared.key)].append(row)
+            of_record = found[tuple(row[name] for name in declared.key)]
+            if not of_record or any(row.get(name) != of_record[-1].get(name) for name in declared.content):
+                of_record.append(row)
     return found
 
 
@@ -217,9 +219,10 @@ def takers(lines: Sequence[Row], statements: Sequence[Row]) -> dict[Key, list[tu
             if row["claim_id"] == original:
                 found[key_of(row)].append((day, taker))
     for row in lines:
+        last = max(said["received"] for said in statements if key_of(said) == key_of(row))
         later = [
             said["received"] for said in statements
-            if asks(said) and said["claim_id"] == row["claim_id"] and said["received"] > row["received"]
+            if asks(said) and said["claim_id"] == row["claim_id"] and said["received"] > last
         ]  # fmt: skip
         if later:
             found[key_of(row)].append((max(later), row["claim_id"]))
@@ -649,8 +652,8 @@ def decided(
     for line in lines:
         outcome = pay(line, counters) if line.is_payable else not_paid(line)
         statements = {
-            row["received"] for row in world.rows["medical_claims"]
-            if row["claim_id"] == line.row["claim_id"] and row["received"] < before
+            row["received"] for rows in versions(world.rows["medical_claims"], "medical_claims", before).values()
+            for row in rows if row["claim_id"] == line.row["claim_id"]
         }  # fmt: skip
         found[line.key] = replace(outcome, claim_version=len(statements))
     return found, {line.key: line for line in lines}

@@ -24,11 +24,12 @@ from claims_lakehouse_tests.adjudication.naive import Act, Decided, Key, Row, Ru
 
 #: Worlds that show a known defect; a switch is turned on when the defect is mended.
 SHARES_OF_HALF_A_CENT = True
-LIMITS_ON_ONE_LINE_BESIDE_ANOTHER = True
 RECEIVED_DATES_WITHIN_A_CLAIM = True
-EARLIER_STATEMENTS_FILED_IN_TIME = True
 LATER_STATEMENTS_OF_A_REPLACEMENT = True
 CHARGES_OF_CENTS = True
+CLAIMS_OF_OTHER_PATIENTS_BEFORE = True
+THREE_LIMITS_OF_UNITS = True
+REPEATED_STATEMENTS = True
 
 STEADY = settings(
     max_examples=int(os.environ.get("DECIDE_EXAMPLES", "60")), deadline=None, report_multiple_bugs=False,
@@ -53,12 +54,16 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
 def fill(con: duckdb.DuckDBPyConnection, world: World, shuffled: random.Random | None = None) -> None:
     """Lay a world's rows and acts into the tables, in whatever order."""
     for feed in _FEEDS:
-        con.execute(f"DELETE FROM {feed.table}")
-        rows = [row for some in naive.versions(world.rows.get(feed.name, ()), feed.name, date.max).values()
-                for row in _with_origin(feed, some)]  # fmt: skip
+        con.execute(f"DELETE FROM {feed.table}; DELETE FROM {feed.restated_table}")
+        said, at = world.rows.get(feed.name, ()), feed.sequence or "received"
+        records = naive.versions(said, feed.name, date.max)
+        rows = [row for some in records.values() for row in _with_validity(feed, some)]
         if shuffled:
             shuffled.shuffle(rows)
         _insert(con, feed.table, [[*row, number] for number, row in enumerate(rows, 1)])
+        kept = [id(row) for some in records.values() for row in some]
+        repeated = [[*_values(feed, row), row[at], *_origin(row)] for row in said if id(row) not in kept]
+        _insert(con, feed.restated_table, [[*row, -number] for number, row in enumerate(repeated, 1)])
     con.execute("DELETE FROM internal.ledger")
     for day in sorted({row["received"] for row in world.rows.get("patients", ())}):
         con.execute(
@@ -76,7 +81,8 @@ def fill(con: duckdb.DuckDBPyConnection, world: World, shuffled: random.Random |
                    {line_hash("line")} AS bound_to, $settles::VARCHAR[] AS settles, $allowed AS allowed,
                    $group AS group_code
             FROM fact_medical_claim AS line
-            WHERE claim_id = $claim AND line_number = $line AND valid_from = $received::TIMESTAMP
+            WHERE claim_id = $claim AND line_number = $line AND valid_from <= $received::TIMESTAMP
+              AND (valid_to IS NULL OR valid_to > $received::TIMESTAMP)
             """,
             {
                 "day": act.day, "act": act.act, "settles": list(act.settles), "allowed": act.allowed, "group": act.group,
@@ -85,13 +91,19 @@ def fill(con: duckdb.DuckDBPyConnection, world: World, shuffled: random.Random |
         )  # fmt: skip
 
 
-def _with_origin(feed: Feed, rows: Sequence[Row]) -> Iterator[list[Any]]:
+def _with_validity(feed: Feed, rows: Sequence[Row]) -> Iterator[list[Any]]:
     """Versions of one record as their table has them, but for the surrogate key."""
     at = feed.sequence or "received"
     for number, (row, after) in enumerate(zip(rows, [*rows[1:], None], strict=True), 1):
-        until = after[at] if after else None
-        values = [row.get(column.name) for column in feed.columns]
-        yield [*values, row[at], until, after is None, number, str(row["received"]), 1, date(2024, 1, 1)]
+        yield [*_values(feed, row), row[at], after[at] if after else None, after is None, number, *_origin(row)]
+
+
+def _values(feed: Feed, row: Row) -> list[Any]:
+    return [row.get(column.name) for column in feed.columns]
+
+
+def _origin(row: Row) -> list[Any]:
+    return [str(row["received"]), 1, date(2024, 1, 1)]
 
 
 def _insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[Any]]) -> None:
@@ -249,6 +261,8 @@ def exclusion_rows(draw: Draw, prefix: str, plans: Sequence[str | None], theme: 
             "procedure_code": code, "received": received(draw), **period(draw),
             "diagnosis_code": one_of(draw, ["E11", "E119", "I10"] if code is None else [None, None, "E11", "I10"]),
         }  # fmt: skip
+        if kind == "units_limit" and not THREE_LIMITS_OF_UNITS:
+            row["exclusion_id"] = prefix[:2] + "E" + one_of(draw, ["1", "2"])
         if kind == "age_limit":
             row["least_age"], row["most_age"] = one_of(draw, [(18, None), (None, 17), (18, 40), (0, 23)])
         row["sex"] = "f" if kind == "sex_limit" else None
@@ -291,7 +305,7 @@ def claim_rows(draw: Draw, patient: str, others: Sequence[str], numbers: Sequenc
             original = one_of(draw, [*claims, *claims, "unknown"]) if frequency != "1" else None
             if again and original and (not LATER_STATEMENTS_OF_A_REPLACEMENT or rarely(draw, 2)):
                 original = claim
-            if again and EARLIER_STATEMENTS_FILED_IN_TIME and rarely(draw):
+            if again and RECEIVED_DATES_WITHIN_A_CLAIM and rarely(draw):
                 filed = one_of(draw, SERVICE)
             for number in range(1, 2 + draw(st.integers(0, theme.lines - 1))):
                 row = {
@@ -308,36 +322,32 @@ def claim_rows(draw: Draw, patient: str, others: Sequence[str], numbers: Sequenc
                 if rarely(draw, theme.one_in):
                     row |= oddity(draw, others)
                 row["date_of_service_to"] = row["date_of_service_from"] + timedelta(days=2) if rarely(draw, 3) else None
+                before = [one for one in rows if naive.key_of(one) == naive.key_of(row)]
+                if before and REPEATED_STATEMENTS and rarely(draw, 2):
+                    row = before[-1] | {"received": on}
                 rows.append(row)
     return rows
 
 
 def oddity(draw: Draw, patients: Sequence[str]) -> dict[str, Any]:
     """What sets one line apart from the others of its claim."""
-    odd = [
-        {"patient_id": one_of(draw, patients)}, {"provider_npi": one_of(draw, NPIS)},
+    odd: Rows = [
+        {"provider_npi": one_of(draw, NPIS)},
         {"date_of_service_from": one_of(draw, SERVICE)}, {"place_of_service": one_of(draw, ["11", "23", None])},
         {"units": None}, {"frequency_code": "1"}, {"charge_amount": Decimal("10.00")},
     ]  # fmt: skip
+    if CLAIMS_OF_OTHER_PATIENTS_BEFORE:
+        odd.append({"patient_id": one_of(draw, patients)})
     if RECEIVED_DATES_WITHIN_A_CLAIM:
         odd.append({"received_date": one_of(draw, SERVICE)})
     return one_of(draw, odd)
 
 
-def one_version_a_day(feed: str, rows: Sequence[Row]) -> list[Row]:
-    """Rows that make versions: one of a record on a day, and none that says what the one before it said."""
-    declared, kept = feed_named(feed), []
-    found: dict[tuple[Any, ...], dict[Any, Row]] = defaultdict(dict)
-    for row in rows:
-        found[tuple(row[name] for name in declared.key)].setdefault(row[declared.sequence or "received"], row)
-    for by_sequence in found.values():
-        before: list[Any] | None = None
-        for _, row in sorted(by_sequence.items()):
-            content = [row.get(name) for name in declared.content]
-            if content != before:
-                kept.append(row)
-            before = content
-    return kept
+def one_a_day(feed: str, rows: Sequence[Row]) -> list[Row]:
+    """Of the rows of a record one for each day: deliveries have a record once."""
+    declared = feed_named(feed)
+    at = declared.sequence or "received"
+    return list({(*(row[name] for name in declared.key), row[at]): row for row in reversed(rows)}.values())
 
 
 @st.composite
@@ -377,7 +387,7 @@ def worlds(draw: Draw) -> World:
         }
         for patient in patients for _ in range(one_of(draw, [1, 0, 2]))
     ]  # fmt: skip
-    world = World({feed: one_version_a_day(feed, some) for feed, some in rows.items()})
+    world = World({feed: one_a_day(feed, some) for feed, some in rows.items()})
     for patient in patients:
         mine = [row for row in world.rows["medical_claims"] if row["claim_id"].startswith(patient)]
         for row in [one_of(draw, mine) for _ in range(one_of(draw, [0, 0, 1, 2, 3]))]:

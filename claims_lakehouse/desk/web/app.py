@@ -16,7 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from claims_lakehouse.desk.claims import ClaimNames
-from claims_lakehouse.desk.payments import NoSuchPayment, PaymentNames
+from claims_lakehouse.desk.payments import PaymentNames
 from claims_lakehouse.desk.web import (
     act_pages,
     claim_pages,
@@ -35,6 +35,7 @@ from claims_lakehouse.errors import (
     NoSuchClaim,
     NoSuchDelivery,
     NoSuchIssue,
+    NoSuchPayment,
     Overtaken,
     UsageError,
 )

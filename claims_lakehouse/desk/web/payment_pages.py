@@ -10,7 +10,6 @@ from fastapi.responses import HTMLResponse
 
 from claims_lakehouse.desk.payments import (
     STATUSES,
-    NoSuchPayment,
     day_total,
     list_days,
     list_payments,
@@ -18,6 +17,7 @@ from claims_lakehouse.desk.payments import (
 )
 from claims_lakehouse.desk.web.claim_pages import WHOSE, names_of, payment_names_of
 from claims_lakehouse.desk.web.desk import Page, desk_of
+from claims_lakehouse.errors import NoSuchPayment
 
 router = APIRouter(default_response_class=HTMLResponse)
 
