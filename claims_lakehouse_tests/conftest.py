@@ -12,7 +12,7 @@ from claims_lakehouse_tests.builders import FLEXION, Lakehouse
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("CLAIMS_LANDING", "CLAIMS_HOME", "DAGSTER_HOME"):
+    for name in ("CLAIMS_LANDING", "CLAIMS_HOME", "CLAIMS_PAYER_SETTINGS", "DAGSTER_HOME"):
         monkeypatch.delenv(name, raising=False)
 
 

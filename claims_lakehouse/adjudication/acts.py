@@ -114,7 +114,7 @@ def approve(settings: Settings, seen: SeenLine, *, because: str, who: str, allow
         allowed.is_finite() and 0 < allowed <= seen.charge and allowed == round(allowed, 2)
     ):
         raise UsageError("What is allowed: expected an amount to the cent, more than nothing and at most the charge.")
-    if seen.needs_price and allowed is None:
+    if seen.decision == "pending" and seen.needs_price and allowed is None:
         raise UsageError("The plan has no price for the line: say what is allowed.")
     _say(settings, seen, "approved", ("pending",), because, who, allowed=allowed)
 

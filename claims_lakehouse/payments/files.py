@@ -35,7 +35,7 @@ def write_files(
     Args:
         con: The warehouse, everything remitted.
         settings: Where the lakehouse is.
-        payer: Who pays; where nobody does, no open day has files.
+        payer: Who pays. Where nobody is known to, files stay that say what is to be told, and no others.
         closed: The days that are closed.
 
     Returns:
@@ -58,7 +58,8 @@ def write_files(
             """
         ).fetchall()
     )
-    kept = {day.isoformat() for day in (*(looks if payer else ()), *closed)}
+    due = {day for day, look in looks.items() if payer or _told_by(settings.payments(day)) == str(look)}
+    kept = {day.isoformat() for day in (*due, *closed)}
     for folder in sorted(base.iterdir()) if base.is_dir() else ():
         if (folder / TOLD).exists() and folder.name not in {day.isoformat() for day in closed}:
             raise PaymentsUnsound(
@@ -84,6 +85,14 @@ def write_files(
                 left.unlink()
         write_json(folder / _MADE, made | {"files": wanted})
     return written
+
+
+def _told_by(folder: Path) -> str | None:
+    """What a day's files were made to tell; None where there are none."""
+    try:
+        return str(json.loads((folder / _MADE).read_text(encoding="utf-8"))["told"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _contents(con: duckdb.DuckDBPyConnection, day: date, payer: PayerSettings) -> Iterator[tuple[str, bytes]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
 from hashlib import sha256
 from itertools import groupby
 from typing import Any
@@ -50,21 +51,25 @@ def _claim(
     claim_id: str, status: ClaimStatus, control: str, patient: str, first: str | None, last: str | None,
     content: dict[str, Any],
 ) -> PaidClaim:  # fmt: skip
-    sign = -1 if status == "22" else 1
+    is_reversal = status == "22"
     return PaidClaim(
         claim_id, status, control, patient, first, last, content["rendering_npi"], content["place_of_service"],
-        content["frequency_code"], content["received_on"], tuple(_line(line, sign) for line in content["lines"]),
+        content["frequency_code"], content["received_on"], tuple(_line(line, is_reversal) for line in content["lines"]),
     )  # fmt: skip
 
 
-def _line(line: dict[str, Any], sign: int) -> PaidLine:
+def _line(line: dict[str, Any], is_reversal: bool) -> PaidLine:
+    def signed(amount: Decimal) -> Decimal:
+        return -amount if is_reversal and amount else amount
+
     adjustments = [
-        LineAdjustment(one["group_code"], one["carc"], sign * one["amount"], one["rarc"]) for one in line["adjustments"]
+        LineAdjustment(one["group_code"], one["carc"], signed(one["amount"]), one["rarc"])
+        for one in line["adjustments"]
     ]
     modifiers = tuple(line["modifiers"].split("|")) if line["modifiers"] else ()
     return PaidLine(
         line["line_number"], line["procedure_code"], modifiers, line["service_from"], line["service_to"], line["units"],
-        sign * line["charge"], sign * line["allowed"], sign * line["paid"], tuple(adjustments),
+        signed(line["charge"]), signed(line["allowed"]), signed(line["paid"]), tuple(adjustments),
     )  # fmt: skip
 
 

