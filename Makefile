@@ -45,6 +45,7 @@ bench: $(READY)  ## Time history and the whole way beside the floor, landing, st
 	$(BIN)/python -m benchmarks.desk
 	$(BIN)/python -m benchmarks.medical
 	$(BIN)/python -m benchmarks.adjudication
+	$(BIN)/python -m benchmarks.payments
 
 bench-scale: $(READY)  ## Time the large ones: 50 million rows, 40 million records, 5,000 deliveries (hours)
 	$(BIN)/python -m benchmarks scale $(ARGS)

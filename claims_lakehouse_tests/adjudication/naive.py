@@ -49,7 +49,10 @@ class World:
     rows: Mapping[str, Sequence[Row]]
     acts: Sequence[Act] = ()
     #: What was found before: what is known of a feed at a moment is asked for again and again.
-    found: dict[tuple[str, date], list[Row]] = field(default_factory=dict, compare=False, repr=False)
+    found: dict[tuple[str, date], list[Row]] = field(default_factory=dict, compare=False)
+
+    def __repr__(self) -> str:  # whole ones are too long to be read
+        return f"World of {sum(map(len, self.rows.values()))} rows and {len(self.acts)} acts"
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Rules:
 
     effective_from: date
     similarity: int
+    #: Tests have a rule set that lets claims be so many days late.
+    days_of_grace: int
     separate_modifiers: tuple[str, ...]
     rules: tuple[tuple[str, str, str | None, str | None], ...]
     groups: Mapping[str, str]
@@ -69,8 +74,10 @@ class Rules:
         alone, beside = ([one for one in rules if (one[0] in BESIDE) is is_beside] for is_beside in (False, True))
         groups = {name: one["group"] for name, one in said["adjustment"].items()}
         settings = said["settings"]
+        [filing] = [one["when"] for one in said["rule"] if one["name"] == "late_filing"]
+        grace = int(filing.partition("filing_days + ")[2] or 0)
         return Rules(
-            said["effective_from"], settings["similarity"], tuple(settings["separate_modifiers"]), (*alone, *beside),
+            said["effective_from"], settings["similarity"], grace, tuple(settings["separate_modifiers"]), (*alone, *beside),
             groups,
         )  # fmt: skip
 
@@ -90,7 +97,6 @@ class Line:
     units_limits: list[Row] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     act: Act | None = None
-    act_id: Act | None = None
     settled: set[str] = field(default_factory=set)
     priced_by: Act | None = None
     agreed: Decimal = Decimal(0)
@@ -222,7 +228,7 @@ def takers(lines: Sequence[Row], statements: Sequence[Row]) -> dict[Key, list[tu
         last = max(said["received"] for said in statements if key_of(said) == key_of(row))
         later = [
             said["received"] for said in statements
-            if asks(said) and said["claim_id"] == row["claim_id"] and said["received"] > last
+            if asks(said) and said["original_claim_id"] == said["claim_id"] == row["claim_id"] and said["received"] > last
         ]  # fmt: skip
         if later:
             found[key_of(row)].append((max(later), row["claim_id"]))
@@ -230,18 +236,18 @@ def takers(lines: Sequence[Row], statements: Sequence[Row]) -> dict[Key, list[tu
 
 
 def filed_on(row: Row, statements: Sequence[Row]) -> date:
-    """When a line was received first; of one that replaces, when the first of the claims before it was (silent: a chain)."""
-    if not asks(row):
-        return row["received_date"]
+    """When a claim was first received; of one that replaces, when the first of the chain of claims before it was."""
     claims = [row["claim_id"]]
-    for claim in claims:
+    for claim in claims if asks(row) else []:
         for said in statements:
             if said["claim_id"] == claim and asks(said) and said["original_claim_id"] not in claims:
                 claims.append(said["original_claim_id"])
     return min(said["received_date"] for said in statements if said["claim_id"] in claims)
 
 
-def stands(world: World, rule_sets: Sequence[Rules], patient: str, before: date) -> tuple[list[Line], dict[Key, Decided]]:
+def stands(
+    world: World, rule_sets: Sequence[Rules], patient: str, before: date
+) -> tuple[list[Line], dict[Key, Decided]]:
     """The patient's lines that are to be decided, and what is said of those that are not."""
     rows = [row for row in known(world, "medical_claims", before) if row["patient_id"] == patient]
     statements = [
@@ -380,7 +386,11 @@ def likeness(line: Line, other: Line) -> tuple[int, bool]:
     """Points of 100 by which two lines are alike, and whether some were just between two whole numbers."""
     one, two = line.row, other.row
     days = abs((line.day - other.day).days)
-    if one["provider_npi"] != two["provider_npi"] or days > DAYS or one["procedure_code"][:4] != two["procedure_code"][:4]:
+    if (
+        one["provider_npi"] != two["provider_npi"]
+        or days > DAYS
+        or one["procedure_code"][:4] != two["procedure_code"][:4]
+    ):
         return 0, False
     charges = Fraction(one["charge_amount"]), Fraction(two["charge_amount"])
     apart = abs(charges[0] - charges[1]) / max(*charges, Fraction(1, 100))
@@ -399,7 +409,12 @@ def compare(world: World, lines: Sequence[Line], before: date) -> None:
     """The facts of lines beside each other; `lines` has none that is denied by itself, and no void."""
 
     def act(line: Line) -> tuple[Any, ...]:  # silent: the order of modifiers says nothing
-        return line.day, line.row["provider_npi"], line.row["procedure_code"], sorted((line.row["modifiers"] or "").split("|"))
+        return (
+            line.day,
+            line.row["provider_npi"],
+            line.row["procedure_code"],
+            sorted((line.row["modifiers"] or "").split("|")),
+        )
 
     repeating = set()
     for line in lines:
@@ -449,7 +464,8 @@ CONDITIONS: Mapping[str, Callable[[Line], bool]] = {
     ),
     "plan_unknown": lambda line: line.fact("is_covered") and not line.fact("plan_is_known"),
     "late_filing": lambda line: (
-        line.fact("filing_days") is not None and line.fact("days_to_receipt") > line.fact("filing_days")
+        line.fact("filing_days") is not None
+        and line.fact("days_to_receipt") > line.fact("filing_days") + line.rules.days_of_grace
     ),
     "original_unknown": lambda line: line.replaces_unknown,
     "units_missing": lambda line: line.fact("units") is None,
@@ -470,18 +486,18 @@ CONDITIONS: Mapping[str, Callable[[Line], bool]] = {
 
 
 def hear(world: World, line: Line, before: date) -> None:
-    """What people said to the line as it is: the last word decides, what they accepted or appealed stays settled."""
+    """What people said to the line as it is: the last word decides, what they approved or appealed stays settled."""
     content = feed_named("medical_claims").content
     for act in world.acts:
         is_of_line = key_of(act.row) == line.key and act.day < before
         if is_of_line and all(act.row[name] == line.row[name] for name in content):
-            line.act = line.act_id = act
+            line.act = act
             line.settled |= set(act.settles) if act.act != "denied" else set()
             line.priced_by = act if act.allowed is not None else line.priced_by
 
 
 def holds_still(act: Act | None, line: Line) -> bool:
-    """Whether something speaks still of what a person saw (silent: of several, one is enough); amounts always do."""
+    """Whether one of the causes that a person saw speaks still; those about amounts always do."""
     if act is None or not act.settles:
         return act is not None
     causes = {f"{name} {evidence}" for name, _, evidence in line.causes()}
@@ -635,6 +651,15 @@ def not_paid(line: Line) -> Decided | None:
     return None
 
 
+def claim_versions(world: World, before: date) -> Mapping[str, int]:
+    """On how many days something new was received of each claim."""
+    days = defaultdict(set)
+    for rows in versions(world.rows["medical_claims"], "medical_claims", before).values():
+        for row in rows:
+            days[row["claim_id"]].add(row["received"])
+    return {claim: len(some) for claim, some in days.items()}
+
+
 def decided(
     world: World, rule_sets: Sequence[Rules], patient: str, before: date
 ) -> tuple[dict[Key, Decided], dict[Key, Line]]:
@@ -648,14 +673,10 @@ def decided(
     for line in lines:
         line.is_payable = not_paid(line) is None
     count_units([line for line in lines if line.is_payable])
-    counters = Counters()
+    counters, statements = Counters(), claim_versions(world, before)
     for line in lines:
         outcome = pay(line, counters) if line.is_payable else not_paid(line)
-        statements = {
-            row["received"] for rows in versions(world.rows["medical_claims"], "medical_claims", before).values()
-            for row in rows if row["claim_id"] == line.row["claim_id"]
-        }  # fmt: skip
-        found[line.key] = replace(outcome, claim_version=len(statements))
+        found[line.key] = replace(outcome, claim_version=statements[line.row["claim_id"]])
     return found, {line.key: line for line in lines}
 
 

@@ -188,6 +188,8 @@ _CONDITIONS = {
     "a window": ("row_number() over () > 1", "found a window"),
     "everything": ("columns(*) is null", "found a star"),
     "a parameter": ("units > $1", "found a parameter"),
+    "a comment in the end": ("units > 1 -- a lot", "found a comment"),
+    "a comment in between": ("units > /* a lot */ 1", "found a comment"),
     "a name of its own and a comment": ("units > 1 as condition --", "found"),
     "an amount": ("units + 1", "found an expression of type DECIMAL"),
     "a text": ("procedure_code", "found an expression of type VARCHAR"),
@@ -208,9 +210,6 @@ def test_a_condition_is_one_expression_over_facts(case: str) -> None:
 @pytest.mark.parametrize(
     ("when", "reads"),
     [
-        ("units > 1 /* a lot */", ["units"]),
-        ("units > 1 -- a lot", ["units"]),
-        ("units > 1 -- a lot\n", ["units"]),
         ("UNITS in (1, 2) and not is_covered", ["is_covered", "units"]),
         ("case when charge / units > 100 then starts_with(procedure_code, 'J') else false end",
          ["charge", "procedure_code", "units"]),
@@ -495,10 +494,3 @@ def test_what_another_rule_set_would_decide_is_told_and_nothing_is_changed(templ
     ]
     assert (template.settings.published.read_bytes(), decided(template)) == before
     assert len(adopted(template.settings)) == 1
-
-
-def test_a_condition_that_ends_in_a_comment_decides_as_without_it(lake: Lakehouse) -> None:
-    take(lake, EVER, condition("charge > 1 -- whatever it is", "charge"))
-    settle(lake)
-    sql = "SELECT DISTINCT decision, rule FROM internal.line_decision WHERE is_current"
-    assert ask(lake, sql) == [("denied", "units_missing")]

@@ -211,8 +211,8 @@ DAYS = ("2024-02-01", "2024-02-05", "2024-02-10", "2024-02-15")
 PATIENTS, PLANS, PROCEDURES = ("1000U", "2000U", "3000U"), ("GOLD", "SILVER"), ("99213", "99214", "97110", "J1100")
 #: How often each feed comes on a day; on the first, twice as often at least.
 _OFTEN = {
-    "plans": 0.2, "patients": 0.2, "coverages": 0.4, "fee_schedules": 0.3, "exclusions": 0.3, "procedure_edits": 0.2,
-    "authorizations": 0.2, "code_sets": 0.1, "medical_claims": 0.9,
+    "plans": 0.15, "patients": 0.15, "coverages": 0.25, "fee_schedules": 0.2, "exclusions": 0.25, "procedure_edits": 0.15,
+    "authorizations": 0.15, "code_sets": 0.1, "medical_claims": 0.75,
 }  # fmt: skip
 _BASE = ("plans", "coverages", "fee_schedules", "medical_claims")
 
@@ -229,7 +229,7 @@ def world(seed: int) -> list[Delivery]:
 
 def words(rng: random.Random, feed: str) -> tuple[dict[str, str], ...]:
     """What a delivery of a feed may say; few words, so that they are said again."""
-    count = rng.choice((1, 2, 3)) + 3 * (feed in ("medical_claims", "fee_schedules", "coverages"))
+    count = rng.choice((2, 3)) + 3 * (feed in ("medical_claims", "fee_schedules", "coverages"))
     rows = [word(rng, feed) for _ in range(count)]
     return tuple({tuple(one[name] for name in feed_named(feed).key): one for one in rows}.values())
 

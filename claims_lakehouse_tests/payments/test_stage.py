@@ -18,10 +18,11 @@ import duckdb
 import pytest
 
 from claims_lakehouse.adjudication import acts
-from claims_lakehouse.adjudication.stage import adjudicate, days_due
+from claims_lakehouse.adjudication.stage import adjudicate, days_due, is_behind
 from claims_lakehouse.contracts import MEDICAL_CLAIMS
 from claims_lakehouse.definitions import payments as payments_asset
-from claims_lakehouse.errors import ClaimsLakehouseError, PaymentsUnsound, UsageError
+from claims_lakehouse.errors import ClaimsLakehouseError, Overtaken, PaymentsUnsound, UsageError
+from claims_lakehouse.history.ledger import read_changes
 from claims_lakehouse.history.purge import purge
 from claims_lakehouse.history.rebuild import rebuild
 from claims_lakehouse.orchestration.resources import Lakehouse as LakehouseResource
@@ -194,37 +195,44 @@ def entries(found: Files) -> Iterator[Entry]:
             yield from of_file
 
 
-def hold_the_law(lakehouse: Lakehouse, found: Files | None = None) -> None:
+def hold_the_law(lakehouse: Lakehouse) -> None:
     """What all files tell together is what is decided: each claim told once as it stands, each dollar paid or carried."""
-    told = advices(files(lakehouse) if found is None else found)
-    stands: dict[tuple[str, str], list[Decimal]] = {}
-    for advice in sorted(told):
-        for claim, status, paid in advice.claims:
-            statements = stands.setdefault((advice.payee, claim), [])
-            if status == "22":
-                assert [-paid] == statements, (advice.day, advice.payee, claim)
-                statements.clear()
-            else:
-                assert statements == [], (advice.day, advice.payee, claim)
-                statements.append(paid)
-    decided = ask(
-        lakehouse,
-        """
-        SELECT coalesce(billing_npi, provider_npi), stands.claim_id, sum(stands.paid)
-        FROM internal.line_decision AS stands JOIN fact_medical_claim ON medical_claim_sk = line_sk
-        WHERE stands.is_current GROUP BY ALL HAVING count(decision) = count(*) AND bool_and(decision <> 'pending')
-        """,
-    )
-    assert {key: paid[0] for key, paid in stands.items() if paid} == {
-        (payee, claim): paid for payee, claim, paid in decided
-    }
-    for payee, of_payee in groupby(sorted(told, key=lambda one: (one.payee, one.day)), lambda one: one.payee):
+    decided = told_once(lakehouse)
+    told = sorted(advices(files(lakehouse)), key=lambda one: (one.payee, one.day))
+    for payee, of_payee in groupby(told, lambda one: one.payee):
         carried = all_paid = Decimal(0)
         for advice in of_payee:
             assert [amount for amount in advice.balances if amount > 0] == [carried] * bool(carried)
             carried = -sum(amount for amount in advice.balances if amount < 0)
             all_paid += advice.paid
-        assert all_paid - carried == sum(paid for npi, _, paid in decided if npi == payee)
+        assert all_paid - carried == sum(paid for (npi, _), paid in decided.items() if npi == payee)
+
+
+def told_once(lakehouse: Lakehouse) -> dict[tuple[str, str], Decimal]:
+    """What is decided, by payee and claim: that files say each once is held, and that what they reverse they said."""
+    stands: dict[tuple[str, str], list[Decimal]] = {}
+    for advice in advices(files(lakehouse)):
+        for claim, status, paid in advice.claims:
+            statements = stands.setdefault((advice.payee, claim), [])
+            assert statements == ([-paid] if status == "22" else []), (advice.day, advice.payee, claim)
+            if status == "22":
+                statements.clear()
+            else:
+                statements.append(paid)
+    rows = ask(
+        lakehouse,
+        """
+        SELECT coalesce(billing_npi, provider_npi), stands.claim_id, sum(stands.paid)
+        FROM internal.line_decision AS stands JOIN fact_medical_claim ON medical_claim_sk = line_sk
+        WHERE stands.is_current AND decision IS NOT NULL AND stands.claim_id NOT IN (
+            SELECT claim_id FROM internal.line_decision WHERE is_current AND decision = 'pending'
+        )
+        GROUP BY ALL
+        """,
+    )
+    decided = {(payee, claim): paid for payee, claim, paid in rows}
+    assert {key: paid for key, statements in stands.items() for paid in statements} == decided
+    return decided
 
 
 def state(lakehouse: Lakehouse) -> object:
@@ -524,6 +532,15 @@ def test_a_clock_that_was_set_back_keeps_no_change_from_being_told(lake: Lakehou
     hold_the_law(lake)
 
 
+def test_payments_leave_nothing_to_be_decided(lake: Lakehouse) -> None:
+    """Otherwise the next look finds something to do, and publishes what is published."""
+    correct(lake, CLAIMS, LAST, charge_amount="50.00")
+    pay(lake)
+    with duckdb.connect(str(lake.settings.warehouse), read_only=True) as con:
+        changes = read_changes(con)
+    assert not is_behind(lake.settings, changes)
+
+
 # --- The payer's settings and the patients' names ---
 
 
@@ -543,20 +560,21 @@ def test_a_payee_of_whom_settings_say_nothing_keeps_nobody_elses_files_from_bein
     assert files(lake) == before
 
 
-def test_without_settings_what_is_owed_is_known_and_only_closed_days_have_files(
+def test_without_settings_what_is_owed_is_known_and_only_files_that_say_it_stay(
     lake: Lakehouse, payer: Callable[..., Path]
 ) -> None:
     close(lake, FIRST)
-    before, stood, days = files(lake), touched(lake), make_payments(lake.settings)
+    before, stood, days = everything(lake), touched(lake), make_payments(lake.settings)
     payer()
     assert [one[:6] for one in make_payments(lake.settings)] == [one[:6] for one in days]
-    assert files(lake) == {name: data for name, data in before.items() if name.startswith(FIRST)}
-    assert {name: one for name, one in touched(lake).items() if "/" in name} == {
-        name: one for name, one in stood.items() if name.startswith(f"{FIRST}/")
-    }
+    assert (everything(lake), touched(lake)) == (before, stood)
+    correct(lake, CLAIMS, LAST, charge_amount="50.00")
+    pay(lake)
+    assert {one.day for one in advices(files(lake))} == {FIRST, SECOND, THIRD}
+    assert files(lake).items() <= before.items()
     payer(A, B, BY_CHECK)
     make_payments(lake.settings)
-    assert files(lake) == before
+    hold_the_law(lake)
 
 
 def test_another_account_makes_files_of_open_days_anew_and_of_closed_days_not(
@@ -578,6 +596,7 @@ def test_another_account_makes_files_of_open_days_anew_and_of_closed_days_not(
 
 def test_a_changed_name_makes_files_of_open_days_anew_and_of_closed_days_not(lake: Lakehouse) -> None:
     close(lake, FIRST)
+    make_payments(lake.settings)
     closed = {name: stat for name, stat in touched(lake).items() if name.startswith(FIRST)}
     before = files(lake)
     receive(lake, "patients", "2024-02-20", patient(lname="Moore", last_modified_date="2-20-2024"))
@@ -626,12 +645,34 @@ def test_days_are_closed_in_their_order_and_once(lake: Lakehouse) -> None:
     assert (everything(lake), touched(lake)) == before
 
 
-def test_a_day_is_not_closed_without_settings(lake: Lakehouse, payer: Callable[..., Path | None]) -> None:
-    """Files of then are not what is told now."""
+def test_a_day_is_not_closed_without_settings(
+    received: Lakehouse, tmp_path: Path, payer: Callable[..., Path | None]
+) -> None:
+    payer()
+    lake = copied(received, tmp_path)
+    pay(lake)
+    refused(lake, FIRST, "CLAIMS_PAYER_SETTINGS")
+
+
+def test_a_day_is_not_closed_without_settings_where_its_files_say_what_was_decided_before(
+    lake: Lakehouse, payer: Callable[..., Path | None]
+) -> None:
     payer()
     correct(lake, CLAIMS, FIRST, charge_amount="50.00")
     settle(lake)
-    with pytest.raises(UsageError, match="CLAIMS_PAYER_SETTINGS"):
+    with pytest.raises(ClaimsLakehouseError):
+        close(lake, FIRST)
+    assert sent_days(lake.settings) == []
+
+
+def test_a_day_is_not_closed_without_settings_where_a_payee_has_no_file(
+    lake: Lakehouse, payer: Callable[..., Path | None]
+) -> None:
+    """Settings said nothing of that payee when the files were made: closed so, the payee is never told."""
+    payer(A, BY_CHECK)
+    make_payments(lake.settings)
+    payer()
+    with pytest.raises(ClaimsLakehouseError):
         close(lake, FIRST)
     assert sent_days(lake.settings) == []
 
@@ -642,7 +683,9 @@ def test_a_day_with_a_payee_of_whom_settings_say_nothing_is_not_closed(
     payer(A, BY_CHECK)
     make_payments(lake.settings)
     refused(lake, FIRST, B)
-    payer(A, B)  # nobody is told anything through the third payee on the first day
+    payer(A, B)  # the third payee is told nothing on the first day
+    with pytest.raises(Overtaken, match="came out otherwise just now"):
+        close(lake, FIRST)
     close(lake, FIRST)
     refused(lake, SECOND, BY_CHECK)
 
@@ -663,6 +706,7 @@ def test_what_changes_after_a_day_was_sent_is_told_on_the_next_open_day_once(lak
     hold_the_law(lake)
     close(lake, LAST)
     before = (everything(lake), touched(lake))
+    assert [one.is_new for one in pay(lake)] == [False, False, False, True], "one was closed"
     assert [one.is_new for one in pay(lake)] == [False] * 4
     assert (everything(lake), touched(lake)) == before
 
