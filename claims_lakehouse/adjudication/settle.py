@@ -69,6 +69,16 @@ def due_days(con: duckdb.DuckDBPyConnection) -> list[date]:
     return [day for (day,) in con.execute("SELECT DISTINCT day FROM internal.due ORDER BY day").fetchall()]
 
 
+def received_days(con: duckdb.DuckDBPyConnection) -> list[date]:
+    """Every day on which something was received that decisions may hang on, or changed one; in order."""
+    con.execute("CREATE OR REPLACE TEMP TABLE asked AS SELECT DISTINCT patient_id FROM fact_medical_claim")
+    con.execute(statement("received_day"))
+    rows = con.execute(
+        "SELECT day FROM received_day UNION SELECT day FROM internal.line_decision ORDER BY day"
+    ).fetchall()
+    return [day for (day,) in rows]
+
+
 def make_due(con: duckdb.DuckDBPyConnection, days: Collection[date]) -> None:
     """Have days settled once more, whole, whatever was settled before."""
     with transaction(con):
@@ -247,4 +257,8 @@ def _write(con: duckdb.DuckDBPyConnection, now: datetime, run_id: str | None) ->
     [(removed,)] = con.execute("SELECT (SELECT count(*) FROM standing_row) - (SELECT count(*) FROM kept)").fetchall()
     if counts or removed:
         con.execute("UPDATE internal.change SET n = n + 1")
-    return counts
+    only_removed = con.execute(
+        "SELECT DISTINCT day FROM standing_row WHERE row_id NOT IN (SELECT row_id FROM kept) ORDER BY day"
+    ).fetchall()
+    told = {day for day, *_ in counts}
+    return [*counts, *((day, 0, 0, 0) for (day,) in only_removed if day not in told)]

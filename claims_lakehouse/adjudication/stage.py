@@ -10,7 +10,7 @@ import duckdb
 
 from claims_lakehouse.adjudication.acts import acts_look, take_up_acts
 from claims_lakehouse.adjudication.rule_sets import rule_sets_look, take_up_rule_sets
-from claims_lakehouse.adjudication.settle import Settled, due_days, make_due, settle, take_up_touched
+from claims_lakehouse.adjudication.settle import Settled, due_days, make_due, received_days, settle, take_up_touched
 from claims_lakehouse.adjudication.summary import DaySummary, day_summary
 from claims_lakehouse.contracts import MEDICAL_CLAIMS
 from claims_lakehouse.errors import WarehouseUnsound
@@ -60,20 +60,36 @@ def _adjudicate(
     now: datetime | None,
 ) -> dict[date, Settled]:
     with sound_warehouse(settings) as con:
-        if not _has_claims(con):
-            return {}
         looks = {"acts": acts_look(settings), "rule_sets": rule_sets_look(settings)}
+        if not _has_claims(con):
+            note_settled(settings, looks | {"changes": read_changes(con)})
+            return {}
         with transaction(con):
             rule_sets = take_up_rule_sets(con, settings)
             take_up_acts(con, settings)
             take_up_touched(con)
         if again:
-            make_due(con, due_days(con) if days is None else days)
+            make_due(con, received_days(con) if days is None else days)
         at = now or datetime.now(UTC).replace(tzinfo=None)
         settled = settle(con, rule_sets, now=at, run_id=run_id, days=days, progress=progress)
         if not due_days(con):
-            write_json(settings.settled, looks | {"changes": read_changes(con)})
+            note_settled(settings, looks | {"changes": read_changes(con)})
         return settled
+
+
+def note_settled(settings: Settings, looks: dict[str, str]) -> None:
+    """Write down what decisions are settled for: acts, rule sets, and the state of the warehouse."""
+    write_json(settings.settled, looks)
+
+
+def note_nothing_decided(settings: Settings, before: str, after: str) -> None:
+    """Say that a change of the warehouse, from one state to another, was none that claims are decided by."""
+    try:
+        known = json.loads(settings.settled.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    if isinstance(known, dict) and known.get("changes") == before:
+        note_settled(settings, known | {"changes": after})
 
 
 def is_behind(settings: Settings, changes: str) -> bool:

@@ -47,9 +47,19 @@ def sent_days(settings: Settings) -> list[Sent]:
 
 
 def closed_days(settings: Settings) -> list[ClosedDay]:
-    """What closed days told; PaymentsUnsound where a file says otherwise than when it was sent, or is gone."""
-    found = []
-    for one in sent_days(settings):
+    """What closed days told.
+
+    PaymentsUnsound where a file says otherwise than when it was sent, or is gone, or the record of a day is.
+    """
+    found, sent = [], sent_days(settings)
+    known = {one.day.isoformat() for one in sent}
+    for told in sorted(_journal(settings).parent.glob(f"*/{TOLD}")):
+        if told.parent.name not in known:
+            raise PaymentsUnsound(
+                f"payments/sent.jsonl: found no line of {told.parent.name}, which was sent; expected the record as it"
+                " was. Nothing is written until it is restored."
+            )
+    for one in sent:
         folder = settings.payments(one.day)
         if not (folder / TOLD).exists() and digest_of(folder / TELLING) == one.digest:
             (folder / TELLING).replace(folder / TOLD)  # whoever wrote the record was killed then

@@ -14,9 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from claims_lakehouse.errors import PaymentsUnsound
 from claims_lakehouse.files import make_folder, replacing, write_json
-from claims_lakehouse.payments.closed import TOLD
 from claims_lakehouse.payments.nacha import write_bank_file
 from claims_lakehouse.payments.payer import PayerSettings
 from claims_lakehouse.payments.remittances import remittances
@@ -40,9 +38,6 @@ def write_files(
 
     Returns:
         The days whose files were made anew.
-
-    Raises:
-        PaymentsUnsound: An open day's folder has what only one that was sent has: the record of that is lost.
     """
     written: set[date] = set()
     base = settings.home / "payments"
@@ -52,8 +47,12 @@ def write_files(
             SELECT day, sum(hash(told, fname, lname)::HUGEINT) + any_value(totals)
             FROM internal.remitted_claim AS told
             LEFT JOIN (SELECT patient_id, fname, lname FROM dim_patient WHERE is_current) AS patient USING (patient_id)
-            JOIN (SELECT day, sum(hash(paid)::HUGEINT) AS totals FROM internal.payee_day AS paid GROUP BY day)
-            USING (day)
+            JOIN (
+                SELECT day, sum(hash(of_payee, trace_before)::HUGEINT) AS totals FROM (
+                    SELECT day, of_payee, lag(trace) OVER (PARTITION BY payee ORDER BY day) AS trace_before
+                    FROM internal.payee_day AS of_payee
+                ) GROUP BY day
+            ) USING (day)
             WHERE NOT is_closed GROUP BY day
             """
         ).fetchall()
@@ -61,11 +60,6 @@ def write_files(
     due = {day for day, look in looks.items() if payer or _told_by(settings.payments(day)) == str(look)}
     kept = {day.isoformat() for day in (*due, *closed)}
     for folder in sorted(base.iterdir()) if base.is_dir() else ():
-        if (folder / TOLD).exists() and folder.name not in {day.isoformat() for day in closed}:
-            raise PaymentsUnsound(
-                f"payments/sent.jsonl: found no line of {folder.name}, which was sent; expected the record as it was."
-                " Nothing is written until it is restored."
-            )
         if folder.is_dir() and folder.name not in kept:
             shutil.rmtree(folder)
     if payer is None:

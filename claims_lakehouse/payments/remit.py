@@ -17,6 +17,7 @@ from typing import NamedTuple
 import duckdb
 
 from claims_lakehouse.errors import PaymentsUnsound
+from claims_lakehouse.history.ledger import read_changes
 from claims_lakehouse.warehouse.literals import literal
 
 
@@ -42,7 +43,7 @@ def remit(con: duckdb.DuckDBPyConnection, closed: Sequence[ClosedDay]) -> bool:
     Raises:
         PaymentsUnsound: A law would be broken: what is paid and carried is not what is decided.
     """
-    asked = _asked(con, closed)
+    asked = "/".join([read_changes(con), *(f"{one.day}:{one.digest}" for one in closed)])
     if con.execute("SELECT look FROM internal.remitted").fetchall() == [(asked,)]:
         return False
     before = _look(con)
@@ -81,11 +82,12 @@ def remit(con: duckdb.DuckDBPyConnection, closed: Sequence[ClosedDay]) -> bool:
         " day IN (SELECT day FROM internal.closed_day) AS is_closed FROM payee_day"
     )
     _audit(con)
-    con.execute("DELETE FROM internal.remitted")
-    con.execute("INSERT INTO internal.remitted VALUES ($look)", {"look": asked})
     changed = _look(con) != before
     if changed:
         con.execute("UPDATE internal.change SET n = n + 1")
+    asked = "/".join([read_changes(con), *(f"{one.day}:{one.digest}" for one in closed)])
+    con.execute("DELETE FROM internal.remitted")
+    con.execute("INSERT INTO internal.remitted VALUES ($look)", {"look": asked})
     return changed
 
 
@@ -193,17 +195,11 @@ def _audit(con: duckdb.DuckDBPyConnection) -> None:
             raise PaymentsUnsound(f"Payments: found {count:,} that break '{law}'; expected none.")
 
 
-def _asked(con: duckdb.DuckDBPyConnection, closed: Sequence[ClosedDay]) -> str:
-    """What remittances follow from: decisions and closed days. What changes decisions writes or removes some."""
-    [(decided,)] = con.execute("SELECT concat(count(*), '/', max(decided_at)) FROM internal.line_decision").fetchall()
-    return "/".join([decided, *(f"{one.day}:{one.digest}" for one in closed)])
-
-
 def _look(con: duckdb.DuckDBPyConnection) -> tuple[object, ...]:
     """What changes with what is remitted."""
     [row] = con.execute(
         "SELECT (SELECT (count(*), sum(hash(told)::HUGEINT)) FROM internal.remitted_claim AS told),"
-        " (SELECT (count(*), sum(hash(paid)::HUGEINT)) FROM internal.payee_day AS paid)"
+        " (SELECT (count(*), sum(hash(of_payee)::HUGEINT)) FROM internal.payee_day AS of_payee)"
     ).fetchall()
     return tuple(row)
 

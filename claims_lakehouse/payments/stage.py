@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
 import duckdb
 
-from claims_lakehouse.errors import Overtaken, UsageError, WarehouseUnsound
+from claims_lakehouse.adjudication.stage import adjudicate, note_nothing_decided
+from claims_lakehouse.errors import Overtaken, PaymentsUnsound, UsageError, WarehouseUnsound
 from claims_lakehouse.files import replacing
+from claims_lakehouse.history.ledger import read_changes
 from claims_lakehouse.history.recovery import sound_warehouse
-from claims_lakehouse.payments.closed import TELLING, Sent, closed_days, digest_of, sent_days, write_sent
+from claims_lakehouse.payments.closed import TELLING, Sent, closed_days, digest_of, write_sent
 from claims_lakehouse.payments.files import write_files
 from claims_lakehouse.payments.payer import PayerSettings
 from claims_lakehouse.payments.remit import remit
@@ -57,15 +58,28 @@ def make_payments(settings: Settings) -> list[PaymentDay]:
 def _make_payments(settings: Settings) -> list[PaymentDay]:
     path = payer_settings()
     payer = PayerSettings.read(path) if path else None
+    adjudicate(settings)
     with sound_warehouse(settings) as con:
-        if not con.execute("SELECT 1 FROM internal.line_decision LIMIT 1").fetchall() and not sent_days(settings):
-            return []
-        closed = closed_days(settings)
-        before = {(one[:5], one.is_closed) for one in payment_days(con, settings)}
-        with transaction(con):
-            remit(con, closed)
-        written = write_files(con, settings, payer, {one.day for one in closed})
-        days = payment_days(con, settings, payer)
+        return _make(con, settings, payer)
+
+
+def _make(con: duckdb.DuckDBPyConnection, settings: Settings, payer: PayerSettings | None) -> list[PaymentDay]:
+    """Make every open day what it should be, in the writer's turn."""
+    has_any = "SELECT 1 FROM internal.line_decision UNION ALL SELECT 1 FROM internal.remitted_claim LIMIT 1"
+    if not con.execute(has_any).fetchall() and not (settings.home / "payments").is_dir():
+        return []
+    if con.execute("SELECT 1 FROM internal.touched UNION ALL SELECT 1 FROM internal.due LIMIT 1").fetchall():
+        raise PaymentsUnsound(
+            "Payments: found claims that are not decided yet; expected decisions to be settled first."
+        )
+    closed = closed_days(settings)
+    before = {(one[:5], one.is_closed) for one in payment_days(con, settings)}
+    changes = read_changes(con)
+    with transaction(con):
+        remit(con, closed)
+    note_nothing_decided(settings, changes, read_changes(con))
+    written = write_files(con, settings, payer, {one.day for one in closed})
+    days = payment_days(con, settings, payer)
     return [one._replace(is_new=one.day in written or (one[:5], one.is_closed) not in before) for one in days]
 
 
@@ -98,11 +112,14 @@ def mark_sent(settings: Settings, day: date, *, who: str) -> Sent:
         Overtaken: The day's files were not what they had to be, and are made anew now.
         PaymentsUnsound: The files of an earlier day are not what was sent.
     """
-    before = file_digests(settings, day)
-    days = {one.day: one for one in make_payments(settings)}
-    if before and before != file_digests(settings, day):
-        raise Overtaken(f"The files of payment day {day} came out otherwise just now: look at them, and send these.")
+    path = payer_settings()
+    if path is None:
+        raise UsageError(f"Payment day {day}: name the payer's settings by CLAIMS_PAYER_SETTINGS.")
+    payer = PayerSettings.read(path)
+    adjudicate(settings)
     with sound_warehouse(settings) as con:
+        before = file_digests(settings, day)
+        days = {one.day: one for one in _make(con, settings, payer)}
         if day not in days:
             raise UsageError(f"There is no payment day {day}; see `claims payments`.")
         if days[day].is_closed:
@@ -116,6 +133,10 @@ def mark_sent(settings: Settings, day: date, *, who: str) -> Sent:
                 f"Payment day {day}: the payer's settings say nothing of {len(days[day].unknown)} payees, the first is"
                 f" {days[day].unknown[0]}; expected a table payees.<NPI> for each."
             )
+        if before != file_digests(settings, day):
+            raise Overtaken(
+                f"The files of payment day {day} came out otherwise just now: look at them, and send these."
+            )
         told = settings.payments(day) / TELLING
         with replacing(told) as temporary:
             con.execute(
@@ -123,11 +144,6 @@ def mark_sent(settings: Settings, day: date, *, who: str) -> Sent:
                 f" ORDER BY payee, claim_id, patient_id, status) TO {literal(temporary)} (FORMAT parquet)"
             )
         return write_sent(settings, day, who, list(days[day].files))
-
-
-def is_behind(settings: Settings, days: Sequence[PaymentDay]) -> bool:
-    """Whether a day was closed that these do not know as closed."""
-    return {one.day for one in sent_days(settings)} != {one.day for one in days if one.is_closed}
 
 
 def file_digests(settings: Settings, day: date) -> dict[str, str | None]:

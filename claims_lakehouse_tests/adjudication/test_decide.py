@@ -390,7 +390,8 @@ def worlds(draw: Draw) -> World:
     rows: dict[str, Rows] = defaultdict(list)
     for patient in patients:
         theme = THEMES[one_of(draw, list(THEMES))]
-        plans = [f"{patient}A", f"{patient}B", "without terms"]
+        whose = patients[0] if rarely(draw, 6) else patient
+        plans = [f"{whose}A", f"{whose}B", "without terms"]
         known_plans = plans[: draw(st.integers(1, 1 if theme.one_plan else 2))]
         numbers = [f"{patient}Z{number}" for number in (1, 2)]
         rows["medical_claims"] += claim_rows(draw, patient, patients, numbers, theme)
@@ -625,21 +626,11 @@ def small(
     *lines: dict[str, Any], acts: Sequence[Act] = (), terms: Mapping[str, Any] | None = None, **more: Rows
 ) -> World:
     """A world of some lines: one plan without a deductible, which covers P1 and P2, and a fee of 80."""
-    plan = {
-        "plan_id": "A", "plan_name": "A", "received": PRIMING, "deductible": Decimal(0), "coinsurance": Decimal(0),
-        "copays": None, "annual_maximum": None, "timely_filing_days": 3660,
-    }  # fmt: skip
     rows: dict[str, Rows] = {
-        "plans": [plan | (terms or {})],
-        "coverages": [
-            {"patient_id": patient, "plan_id": "A", "received": PRIMING, "covered_from": LONG_AGO, "covered_to": None}
-            for patient in ("P1", "P2")
-        ],
-        "fee_schedules": [
-            {"plan_id": "A", "procedure_code": code, "modifier": "", "allowed_amount": Decimal(80), **_ALWAYS}
-            for code in PROCEDURES
-        ],
-    }  # fmt: skip
+        "plans": [terms_of("A", **(terms or {}))],
+        "coverages": [covered("A"), covered("A", patient_id="P2")],
+        "fee_schedules": [priced("A", code=code) for code in PROCEDURES],
+    }
     return World(rows | {"medical_claims": list(lines)} | more, acts)
 
 
@@ -654,13 +645,39 @@ def edit(whole: str, part: str, indicator: str) -> dict[str, Any]:
     return {"procedure_code": whole, "bundled_code": part, "modifier_indicator": indicator, **_ALWAYS}
 
 
+def terms_of(plan: str, **changed: Any) -> dict[str, Any]:
+    return {
+        "plan_id": plan, "plan_name": plan, "received": PRIMING, "deductible": Decimal(0), "coinsurance": Decimal(0),
+        "copays": None, "annual_maximum": None, "timely_filing_days": 3660,
+    } | changed  # fmt: skip
+
+
+def covered(plan: str, **changed: Any) -> dict[str, Any]:
+    return {
+        "patient_id": "P1", "plan_id": plan, "received": PRIMING, "covered_from": LONG_AGO, "covered_to": None,
+    } | changed  # fmt: skip
+
+
+def priced(plan: str, fee: str = "80", code: str = "99213") -> dict[str, Any]:
+    return {"plan_id": plan, "procedure_code": code, "modifier": "", "allowed_amount": Decimal(fee), **_ALWAYS}
+
+
+def born(day: date, modified: date, received: date) -> dict[str, Any]:
+    return {"patient_id": "P1", "date_of_birth": day, "last_modified_date": modified, "received": received}
+
+
+def authorized(number: str, **changed: Any) -> dict[str, Any]:
+    return {
+        "authorization_number": number, "patient_id": "P1", "procedure_code": "99213", "provider_npi": None,
+        "units": Decimal(1), "received": PRIMING, "authorized_from": LONG_AGO, "authorized_to": None,
+    } | changed  # fmt: skip
+
+
 OWN = {"frequency_code": "7", "original_claim_id": "C1"}
 FIRST, SECOND, THIRD = RECEIVED[2:5]
 LIKE = billed("C2|1", date_of_service_from=SERVICE[1])
 UNPRICED = [LIKE, billed("C1|1", received_date=DAY)]
-PRICED_LATER = [
-    {"plan_id": "A", "procedure_code": "99213", "modifier": "", "allowed_amount": Decimal(80), **_ALWAYS, "received": THIRD}
-]  # fmt: skip
+PRICED_LATER = [priced("A") | {"received": THIRD}]
 NAMED = {
     "a copay is taken once, over all lines of the claim": small(
         billed("C1|1"), billed("C1|2", modifiers="25", units=Decimal("0.5")), billed("C2|1", provider_npi=NPIS[1]),
@@ -687,10 +704,7 @@ NAMED = {
                  diagnosis_codes=diagnosis)
           for place, (modifiers, diagnosis) in enumerate([("25", "I10"), ("59", "E119"), ("XX", "E119")], 1)),
         exclusions=[limit("E", kind="authorization_required", diagnosis_code="E11")],
-        authorizations=[{
-            "authorization_number": "Z", "patient_id": "P1", "procedure_code": "97110", "provider_npi": None,
-            "units": Decimal(3), "received": PRIMING, "authorized_from": LONG_AGO, "authorized_to": None,
-        }],
+        authorizations=[authorized("Z", procedure_code="97110", units=Decimal(3))],
     ),
     "two limits of units on one line, one of them on another": small(
         billed("C1|1", units=Decimal(2)), billed("C1|2", units=Decimal(3), modifiers="25", diagnosis_codes="I10"),
@@ -710,6 +724,66 @@ NAMED = {
         billed(units=None),
         acts=[Act(billed(units=None), FIRST, "appealed", ("units_missing ",)),
               Act(billed(units=None), SECOND, "approved", ("units_missing ",))],
+    ),
+    "each plan has a deductible and a maximum of its own": small(
+        *(billed(f"C1|{place}", date_of_service_from=day) for place, day in enumerate(SERVICE[2:], 1)),
+        plans=[terms_of(plan, deductible=Decimal(100), annual_maximum=Decimal(30)) for plan in ("A", "B")],
+        coverages=[covered("A"), covered("B", covered_from=SERVICE[3], covered_to=SERVICE[3])],
+        fee_schedules=[priced("A"), priced("B", "60")],
+    ),
+    "each patient of a plan has a deductible and a maximum of their own": small(
+        *(billed(f"C{place}|1", patient_id=patient, date_of_service_from=SERVICE[place])
+          for place, patient in enumerate(["P1", "P2", "P1", "P2"], 1)),
+        terms={"deductible": Decimal(100), "annual_maximum": Decimal(30)},
+    ),
+    "each place has a copay of its own": small(
+        billed("C1|1"), billed("C1|2", place_of_service="23", modifiers="25"),
+        billed("C1|3", place_of_service="99", modifiers="59"), terms={"copays": "11=5.00|other=7"},
+    ),
+    "what is paid for is worth a cent": small(
+        billed(units=Decimal("0.001")), fee_schedules=[priced("A", "0.5")],
+    ),
+    "the line that is most like another, and the first of two that are as like": small(
+        billed("C1|1", charge_amount=Decimal(95)), billed("C2|1", charge_amount=Decimal(101), modifiers="25"),
+        billed("C3|1", modifiers="59"), billed("C4|1", modifiers="XX"),
+    ),
+    "an edit that is void": small(
+        billed("C1|1"), billed("C1|2", procedure_code="97110"), procedure_edits=[edit("99213", "97110", "9")],
+    ),
+    "a part of a service that was billed twice": small(
+        billed("C1|1", procedure_code="97110", received_date=SERVICE[4]), billed("C2|1", procedure_code="97110"),
+        billed("C3|1"), procedure_edits=[edit("97110", "99213", "0")],
+    ),
+    "limits by age on birthdays and the days before": small(
+        *(billed(f"C{place}|1", date_of_service_from=day, procedure_code=code)
+          for place, (day, code) in enumerate([(day, code) for day in SERVICE[2:4] for code in PROCEDURES[:3]], 1)),
+        patients=[born(date(2006, 1, 2), SERVICE[2], THIRD), born(date(2005, 1, 2), SERVICE[1], SECOND),
+                  born(date(1990, 1, 1), SERVICE[3], PRIMING)],
+        exclusions=[limit("E1", kind="age_limit", least_age=18, procedure_code="99213"),
+                    limit("E2", kind="age_limit", most_age=33, procedure_code="99214"),
+                    limit("E3", kind="age_limit", least_age=18, most_age=34, procedure_code="97110")],
+    ),
+    "authorizations of another procedure, provider, patient and day": small(
+        *(billed(f"C1|{place}", modifiers=str(20 + place), prior_auth_number=number, units=Decimal(2))
+          for place, number in enumerate(["Z1", "Z2", "Z3", "Z4", "Z5", None], 1)),
+        exclusions=[limit("E", kind="authorization_required", procedure_code="99213")],
+        authorizations=[
+            authorized("Z1"), authorized("Z2", procedure_code="99214"), authorized("Z3", provider_npi=NPIS[1]),
+            authorized("Z4", patient_id="P2"), authorized("Z5", authorized_from=SERVICE[1]),
+        ],
+    ),
+    "an authorization that is not needed holds nobody back": small(
+        billed(prior_auth_number="Z", units=Decimal(2)), authorizations=[authorized("Z")],
+    ),
+    "what a person let pass is not held to a limit any more": small(
+        *(LARGE := [billed("C1|1", units=Decimal(2), prior_auth_number="Z"), billed("C1|2", units=Decimal(2), modifiers="25"),
+                    billed("C1|3", modifiers="59", procedure_code="99214")]),
+        terms={"annual_maximum": Decimal(100)}, authorizations=[authorized("Z")],
+        exclusions=[limit("E1", kind="authorization_required", procedure_code="99213", diagnosis_code="E11",
+                          effective_to=DAY), limit("E2", "1", procedure_code="99213")],
+        acts=[Act(row, day, act, (cause,)) for row, cause in zip(
+                LARGE, ["unauthorized_units Z", "units_limit E2", "annual_maximum "], strict=True)
+              for day, act in [(SECOND, "appealed"), (THIRD, "approved")]],
     ),
 }  # fmt: skip
 #: Worlds of defects that are known.

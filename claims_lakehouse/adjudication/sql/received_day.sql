@@ -30,6 +30,11 @@ said AS (
 ),
 found AS (
     SELECT DISTINCT patient_id, day FROM line
+    -- A line, or an authorization, may be another patient's from its next version on.
+    UNION SELECT patient_id, CAST(valid_to AS DATE) FROM fact_medical_claim SEMI JOIN asked USING (patient_id)
+          WHERE valid_to IS NOT NULL
+    UNION SELECT patient_id, CAST(valid_to AS DATE) FROM dim_prior_authorization SEMI JOIN asked USING (patient_id)
+          WHERE valid_to IS NOT NULL
     UNION SELECT patient_id, day FROM coverage
     UNION SELECT patient_id, CAST(valid_from AS DATE) FROM dim_prior_authorization SEMI JOIN asked USING (patient_id)
     UNION SELECT patient_id, CAST(received_at AS DATE)
