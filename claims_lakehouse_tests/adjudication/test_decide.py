@@ -638,6 +638,8 @@ def limit(number: str, most: str | None = None, **changed: Any) -> dict[str, Any
     return {
         "exclusion_id": number, "plan_id": None, "kind": "units_limit", "procedure_code": None, "diagnosis_code": None,
         "most_units_a_day": Decimal(most) if most else None, **_ALWAYS,
+        "least_age": None,
+        "most_age": None,
     } | changed  # fmt: skip
 
 
@@ -746,6 +748,12 @@ NAMED = {
     "the line that is most like another, and the first of two that are as like": small(
         billed("C1|1", charge_amount=Decimal(95)), billed("C2|1", charge_amount=Decimal(101), modifiers="25"),
         billed("C3|1", modifiers="59"), billed("C4|1", modifiers="XX"),
+    ),
+    "of a chain of replacements the first was received first": small(
+        billed("C1|1", received_date=DAY),
+        billed("C2|1", frequency_code="7", original_claim_id="C1", received=SECOND, received_date=SERVICE[4]),
+        billed("C3|1", frequency_code="7", original_claim_id="C2", received=THIRD, received_date=SERVICE[4]),
+        terms={"timely_filing_days": 5},
     ),
     "an edit that is void": small(
         billed("C1|1"), billed("C1|2", procedure_code="97110"), procedure_edits=[edit("99213", "97110", "9")],

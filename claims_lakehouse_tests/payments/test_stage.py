@@ -11,12 +11,14 @@ from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby, pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import dagster as dg
 import duckdb
 import pytest
 
+from claims_lakehouse import payment_commands
 from claims_lakehouse.adjudication import acts
 from claims_lakehouse.adjudication.stage import adjudicate, days_due, is_behind
 from claims_lakehouse.contracts import MEDICAL_CLAIMS
@@ -418,8 +420,6 @@ def test_days_settled_in_whatever_order_and_again_give_the_same_files(
     assert set(DAYS) <= set(days)
     for day in rng.sample(days, len(days)):
         settle(lake, day)
-        if rng.random() < 0.7:
-            make_payments(lake.settings)
     make_payments(lake.settings)
     assert files(lake) == files(template)
     before = touched(lake)
@@ -830,9 +830,9 @@ def test_where_the_record_of_what_was_sent_is_damaged_nothing_is_paid_twice(lake
 
 
 @contextmanager
-def meanwhile(monkeypatch: pytest.MonkeyPatch, other: Callable[[], object]) -> Iterator[None]:
-    """Have somebody else work whenever the warehouse could be theirs: once, before it is opened the second time."""
-    opened, turns = stage.sound_warehouse, iter([None, other])
+def meanwhile(monkeypatch: pytest.MonkeyPatch, turn: int, other: Callable[[], object]) -> Iterator[None]:
+    """Have somebody else work while the warehouse is nobody's: once, before it is opened to pay for the so-manieth time."""
+    opened, turns = stage.sound_warehouse, iter([*[None] * (turn - 1), other])
 
     def opening(*args: Any, **kwargs: Any) -> Any:
         if (work := next(turns, None)) is not None:
@@ -844,24 +844,57 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, other: Callable[[], object]) -> I
         yield
 
 
-def test_a_day_that_two_people_close_at_once_is_closed_once(lake: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    with meanwhile(monkeypatch, lambda: close(lake, FIRST)), suppress(ClaimsLakehouseError):
+@pytest.mark.parametrize("turn", [1, 2])
+def test_a_day_that_two_people_close_at_once_is_closed_once(
+    lake: Lakehouse, monkeypatch: pytest.MonkeyPatch, turn: int
+) -> None:
+    with meanwhile(monkeypatch, turn, lambda: close(lake, FIRST)), suppress(ClaimsLakehouseError):
         mark_sent(lake.settings, date.fromisoformat(FIRST), who="another clerk")
     journal = (lake.settings.home / "payments" / "sent.jsonl").read_text().splitlines()
     assert [json.loads(one)["day"] for one in journal] == [FIRST]
 
 
+@pytest.mark.parametrize("turn", [1, 2])
 def test_a_day_that_changes_while_it_is_closed_is_closed_as_its_files_are(
-    lake: Lakehouse, monkeypatch: pytest.MonkeyPatch
+    lake: Lakehouse, monkeypatch: pytest.MonkeyPatch, turn: int
 ) -> None:
     def other() -> None:
         retract(lake, CLAIMS, FIRST)
         pay(lake)
 
-    with meanwhile(monkeypatch, other), suppress(ClaimsLakehouseError):
+    with meanwhile(monkeypatch, turn, other), suppress(ClaimsLakehouseError):
         mark_sent(lake.settings, date.fromisoformat(FIRST), who="clerk")
     pay(lake)
     hold_the_law(lake)
+
+
+def test_what_is_received_while_payments_are_made_keeps_none_from_being_made(
+    lake: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no sign that money was lost: it is decided with the next run, or in this one."""
+    before = files(lake)
+    with meanwhile(monkeypatch, 1, lambda: receive(lake, CLAIMS, "2024-02-16", served("2024-01-17", claim_id="C11"))):
+        days = make_payments(lake.settings)
+    assert [one.day.isoformat() for one in days][:4] == list(DAYS)
+    assert before.items() <= files(lake).items()
+
+
+def test_files_that_are_others_than_a_person_was_asked_about_are_not_closed(
+    lake: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those were sent; what lies there since was not."""
+
+    def answer(*_: object, **__: object) -> bool:
+        correct(lake, CLAIMS, FIRST, charge_amount="50.00")
+        pay(lake)
+        return True
+
+    monkeypatch.setattr("typer.confirm", answer)
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(payment_commands, "renew_publication", lambda _: None)
+    with pytest.raises(Overtaken):
+        payment_commands.sent(datetime.fromisoformat(FIRST), landing=lake.settings.landing, home=lake.settings.home)
+    assert sent_days(lake.settings) == []
 
 
 # --- The warehouse may go ---

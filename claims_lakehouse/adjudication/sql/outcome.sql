@@ -68,13 +68,14 @@ WINDOW so_far AS (
 );
 
 CREATE OR REPLACE TEMP TABLE claim_version AS
-WITH claim AS (SELECT DISTINCT known_before, claim_id FROM line_fact),
+WITH claim AS (SELECT DISTINCT known_before, patient_id, claim_id FROM line_fact),
 change AS (
-    SELECT DISTINCT claim_id, valid_from, delivery FROM fact_medical_claim
-    WHERE claim_id IN (SELECT claim_id FROM claim)
+    SELECT DISTINCT patient_id, claim_id, valid_from, delivery FROM fact_medical_claim
+    WHERE (patient_id, claim_id) IN (SELECT (patient_id, claim_id) FROM claim)
 )
-SELECT claim.known_before, claim.claim_id, CAST(count(*) AS INTEGER) AS claim_version
-FROM claim JOIN change ON change.claim_id = claim.claim_id AND change.valid_from < claim.known_before
+SELECT claim.known_before, claim.patient_id, claim.claim_id, CAST(count(*) AS INTEGER) AS claim_version
+FROM claim JOIN change ON change.patient_id = claim.patient_id AND change.claim_id = claim.claim_id
+ AND change.valid_from < claim.known_before
 GROUP BY ALL;
 
 CREATE OR REPLACE TEMP TABLE outcome AS
@@ -109,7 +110,8 @@ SELECT fact.known_before, fact.patient_id, fact.claim_id, fact.line_number, clai
 FROM every_fact AS fact
 JOIN verdict USING (line_id)
 LEFT JOIN shared USING (line_id)
-LEFT JOIN claim_version ON claim_version.known_before = fact.known_before AND claim_version.claim_id = fact.claim_id
+LEFT JOIN claim_version ON claim_version.known_before = fact.known_before
+      AND claim_version.patient_id = fact.patient_id AND claim_version.claim_id = fact.claim_id
 UNION ALL BY NAME
 SELECT line.known_before, line.patient_id, line.claim_id, line.line_number, taken_back_by, line.charge_amount AS charge,
        medical_claim_sk AS line_sk, line.delivery AS line_delivery

@@ -17,7 +17,10 @@ fee_day AS (
     SELECT DISTINCT plan_id, procedure_code, CAST(valid_from AS DATE) AS day
     FROM dim_fee_schedule, later_than WHERE valid_from > later_than.day
 ),
-exclusion_day AS (SELECT DISTINCT procedure_code, CAST(valid_from AS DATE) AS day FROM dim_exclusion),
+exclusion_day AS (
+    SELECT DISTINCT procedure_code, CAST(valid_from AS DATE) AS day FROM dim_exclusion
+    UNION SELECT procedure_code, CAST(valid_to AS DATE) FROM dim_exclusion WHERE valid_to IS NOT NULL
+),
 edit_day AS (SELECT DISTINCT bundled_code AS procedure_code, CAST(valid_from AS DATE) AS day FROM dim_procedure_edit),
 code_day AS (
     SELECT DISTINCT code AS procedure_code, CAST(valid_from AS DATE) AS day FROM dim_code

@@ -65,13 +65,14 @@ ledger AS (SELECT delivery, received_at, run_id FROM internal.ledger WHERE feed 
 found AS (
     SELECT delivery, row_number, string_agg(DISTINCT rule, ', ' ORDER BY rule) AS rules,
            bool_or(severity = 'error') AS is_quarantined, max(record_key) AS record_key
-    FROM internal.finding WHERE feed = 'medical_claims' AND NOT live AND row_number IS NOT NULL GROUP BY ALL
+    FROM internal.finding
+    WHERE feed = 'medical_claims' AND NOT live AND row_number IS NOT NULL AND status <> 'retracted' GROUP BY ALL
 ),
 kept_out AS (
     SELECT regexp_replace(regexp_extract(record_key, '^(.*)\|([0-9]+)$', 1), '\\(.)', '\1', 'g') AS claim_id,
            TRY_CAST(regexp_extract(record_key, '^(.*)\|([0-9]+)$', 2) AS INTEGER) AS line_number,
            delivery, row_number, rules
-    FROM found WHERE is_quarantined AND record_key IS NOT NULL
+    FROM found ANTI JOIN said USING (delivery, row_number) WHERE is_quarantined AND record_key IS NOT NULL
 ),
 voiding AS (SELECT DISTINCT claim_id FROM fact_medical_claim WHERE frequency_code = '8'),
 step AS (
