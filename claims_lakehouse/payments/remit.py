@@ -94,15 +94,16 @@ def remit(con: duckdb.DuckDBPyConnection, closed: Sequence[ClosedDay]) -> bool:
 def _date_decisions(con: duckdb.DuckDBPyConnection, closed: Sequence[ClosedDay]) -> None:
     """Say on which payment day a decision is told: its received day.
 
-    The priming comes before all days, and no bank knows its day: it is told on the last day on which one of its claims
-    was received, before any other day.
+    The priming comes before all days, and no bank knows its day: it is told on the last day of the year in which its
+    last claim was received, before any other day. A year tells of nobody.
     """
     first_closed = closed[0].day if closed else None
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE priming_day AS
         SELECT coalesce(least(
-            (SELECT max(received_date) FROM fact_medical_claim WHERE valid_from < TIMESTAMP '1900-01-02'),
+            (SELECT make_date(year(max(received_date)), 12, 31) FROM fact_medical_claim
+             WHERE valid_from < TIMESTAMP '1900-01-02'),
             (SELECT min(day) - 1 FROM internal.line_decision WHERE day > DATE '1900-01-01'),
             {f"DATE '{first_closed}'" if first_closed else "NULL"}
         ), DATE '1900-01-01') AS day

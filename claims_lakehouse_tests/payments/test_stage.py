@@ -343,30 +343,34 @@ def test_a_day_says_what_it_came_to(template: Lakehouse) -> None:
     assert (third.is_closed, third.unknown, third.is_new) == (False, (), False)
 
 
-def test_the_priming_is_told_on_the_last_day_on_which_one_of_its_claims_was_received(lakehouse: Lakehouse) -> None:
+def test_the_priming_is_told_on_the_last_day_of_the_year_in_which_its_last_claim_was_received(
+    lakehouse: Lakehouse,
+) -> None:
     """Also where nothing is decided of that one: it was replaced in the same delivery."""
     base = [Delivery(one.feed, "priming", one.rows) for one in WORLD[:4] if one.feed != "patients"]
     first = served("2024-01-10", received_date="2024-01-20")
     second = served("2024-01-10", claim_id="C2", frequency_code="7", original_claim_id="C1", received_date="2024-01-15")
     receive_all(lakehouse, [*base, Delivery(CLAIMS, "priming", (first, second))])
-    assert [one.day.isoformat() for one in pay(lakehouse)] == ["2024-01-20"]
+    assert [one.day.isoformat() for one in pay(lakehouse)] == ["2024-12-31"]
     hold_the_law(lakehouse)
-    close(lakehouse, "2024-01-20")
+    close(lakehouse, "2024-12-31")
     before = files(lakehouse)
     receive(lakehouse, CLAIMS, "2024-01-15", served("2024-01-12", claim_id="C3", procedure_code="97110"))
-    assert [one.day.isoformat() for one in pay(lakehouse)] == ["2024-01-20", "2024-01-21"]
+    assert [one.day.isoformat() for one in pay(lakehouse)] == ["2024-12-31", "2025-01-01"]
     assert before.items() <= files(lakehouse).items()
     hold_the_law(lakehouse)
 
 
-def test_the_priming_is_told_on_another_day_where_its_claims_were_received_on_another(lakehouse: Lakehouse) -> None:
+def test_the_priming_is_told_on_another_day_where_its_claims_were_received_in_another_year(
+    lakehouse: Lakehouse,
+) -> None:
     """Though nothing is decided otherwise."""
     first = served("2024-01-10", received_date="2024-01-20")
     second = served("2024-01-10", claim_id="C2", frequency_code="7", original_claim_id="C1", received_date="2024-01-15")
     receive(lakehouse, CLAIMS, "priming", first, second)
-    assert [one.day.isoformat() for one in pay(lakehouse)] == ["2024-01-20"]
-    correct(lakehouse, CLAIMS, "priming", received_date="2024-01-16")
-    assert [one.day.isoformat() for one in pay(lakehouse)] == ["2024-01-16"]
+    assert [one.day.isoformat() for one in pay(lakehouse)] == ["2024-12-31"]
+    correct(lakehouse, CLAIMS, "priming", received_date="2025-01-16")
+    assert [one.day.isoformat() for one in pay(lakehouse)] == ["2025-12-31"]
 
 
 def test_a_priming_that_comes_last_is_told_before_any_other_day_or_on_the_first_open_one(
@@ -395,6 +399,14 @@ def test_payments_made_again_touch_no_file(lake: Lakehouse) -> None:
     assert not any(one.is_new for one in make_payments(lake.settings))
     assert not any(one.is_new for one in pay(lake))
     assert (everything(lake), touched(lake)) == before
+
+
+def test_what_somebody_laid_beside_the_days_is_left_to_them(lake: Lakehouse) -> None:
+    copy = lake.settings.home / "payments" / "archive" / f"{A}.835"
+    copy.parent.mkdir()
+    copy.write_text("a copy of what was sent")
+    make_payments(lake.settings)
+    assert copy.exists()
 
 
 @pytest.mark.parametrize("damage", ["835 cut", "ach gone", "made gone", "made cut", "file of nobody"])

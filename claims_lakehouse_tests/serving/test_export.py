@@ -54,7 +54,10 @@ def test_an_export_takes_the_place_of_an_earlier_one_and_of_nothing_else(publish
 
 @pytest.mark.parametrize(
     ("names", "by", "told"),
-    [(["nobody"], [], "no table 'nobody'; there are adjustment, claim,"), (["claim"], ["nothing"], "has a column 'nothing'")],
+    [
+        (["nobody"], [], "no table 'nobody'; there are adjustment, claim,"),
+        (["claim"], ["nothing"], "has a column 'nothing'"),
+    ],
 )
 def test_what_is_not_there_cannot_be_exported(
     published: Connection, tmp_path: Path, names: list[str], by: list[str], told: str
