@@ -6,6 +6,7 @@ Those of days or payees that have nothing to be told any more are removed. Files
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import date
@@ -21,6 +22,7 @@ from claims_lakehouse.payments.remittances import remittances
 from claims_lakehouse.payments.x12_835 import write_835
 from claims_lakehouse.settings import Settings
 
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 #: Says from what a day's files were made; may be deleted at any time.
 _MADE = "made.json"
 
@@ -60,7 +62,7 @@ def write_files(
     due = {day for day, look in looks.items() if payer or _told_by(settings.payments(day)) == str(look)}
     kept = {day.isoformat() for day in (*due, *closed)}
     for folder in sorted(base.iterdir()) if base.is_dir() else ():
-        if folder.is_dir() and folder.name not in kept:
+        if folder.is_dir() and _DAY.fullmatch(folder.name) and folder.name not in kept:
             shutil.rmtree(folder)
     if payer is None:
         return written
