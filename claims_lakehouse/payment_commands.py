@@ -95,7 +95,7 @@ def sent(day: DayArgument, yes: YesOption = False, landing: LandingOption = None
     Days are sent in their order, each with its 835 files and bank file. What is decided otherwise later is reversed and
     told anew on a later day. This cannot be undone: claims payments sent 2024-02-01
     """
-    from claims_lakehouse.payments.stage import make_payments, mark_sent
+    from claims_lakehouse.payments.stage import file_digests, make_payments, mark_sent
 
     settings, which = Settings.from_environment(landing, home), day.date()
     if payer_settings() is None:
@@ -110,9 +110,10 @@ def sent(day: DayArgument, yes: YesOption = False, landing: LandingOption = None
             f"The files of payment day {which} were made anew just now, as they were not what is decided: send"
             " these, then say so again."
         )
+    seen = file_digests(settings, which)
     if which in days and not days[which].is_closed and sys.stdin.isatty() and not yes:
         typer.confirm(f"Were {_files_told(settings, which)} sent? The day is closed then, for good.", abort=True)
-    mark_sent(settings, which, who=user())
+    mark_sent(settings, which, who=user(), seen=seen)
     renew_publication(settings)
     progress.print(
         f"Payment day {which} is closed now: {_files_told(settings, which)} were sent. What changes later is told and"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -20,6 +21,13 @@ from claims_lakehouse.payments.remit import remit
 from claims_lakehouse.settings import Settings, payer_settings
 from claims_lakehouse.warehouse.connection import transaction
 from claims_lakehouse.warehouse.literals import literal
+
+#: How often decisions are waited for, where more is received in between.
+_TURNS = 5
+
+
+class _NotDecided(PaymentsUnsound):
+    """Claims are due that have to be decided before anything is paid."""
 
 
 class PaymentDay(NamedTuple):
@@ -58,6 +66,10 @@ def make_payments(settings: Settings) -> list[PaymentDay]:
 def _make_payments(settings: Settings) -> list[PaymentDay]:
     path = payer_settings()
     payer = PayerSettings.read(path) if path else None
+    for _ in range(_TURNS - 1):
+        adjudicate(settings)
+        with sound_warehouse(settings) as con, suppress(_NotDecided):  # something was received since
+            return _make(con, settings, payer)
     adjudicate(settings)
     with sound_warehouse(settings) as con:
         return _make(con, settings, payer)
@@ -69,9 +81,7 @@ def _make(con: duckdb.DuckDBPyConnection, settings: Settings, payer: PayerSettin
     if not con.execute(has_any).fetchall() and not (settings.home / "payments").is_dir():
         return []
     if con.execute("SELECT 1 FROM internal.touched UNION ALL SELECT 1 FROM internal.due LIMIT 1").fetchall():
-        raise PaymentsUnsound(
-            "Payments: found claims that are not decided yet; expected decisions to be settled first."
-        )
+        raise _NotDecided("Payments: found claims that are not decided yet; expected decisions to be settled first.")
     closed = closed_days(settings)
     before = {(one[:5], one.is_closed) for one in payment_days(con, settings)}
     changes = read_changes(con)
@@ -104,8 +114,10 @@ def payment_days(
     return days
 
 
-def mark_sent(settings: Settings, day: date, *, who: str) -> Sent:
+def mark_sent(settings: Settings, day: date, *, who: str, seen: dict[str, str | None] | None = None) -> Sent:
     """Close a day: its files were sent. What changes later is told and paid on a later day.
+
+    `seen` are the digests of the files that were sent (`file_digests`), where a person was asked about them.
 
     Raises:
         UsageError: There is no such day, it is closed already, an earlier one is open, or its files are not made.
@@ -118,7 +130,7 @@ def mark_sent(settings: Settings, day: date, *, who: str) -> Sent:
     payer = PayerSettings.read(path)
     adjudicate(settings)
     with sound_warehouse(settings) as con:
-        before = file_digests(settings, day)
+        before = file_digests(settings, day) if seen is None else seen
         days = {one.day: one for one in _make(con, settings, payer)}
         if day not in days:
             raise UsageError(f"There is no payment day {day}; see `claims payments`.")

@@ -651,12 +651,13 @@ def not_paid(line: Line) -> Decided | None:
     return None
 
 
-def claim_versions(world: World, before: date) -> Mapping[str, int]:
-    """On how many days something new was received of each claim."""
+def claim_versions(world: World, patient: str, before: date) -> Mapping[str, int]:
+    """On how many days something new was received of each of the patient's claims."""
     days = defaultdict(set)
     for rows in versions(world.rows["medical_claims"], "medical_claims", before).values():
         for row in rows:
-            days[row["claim_id"]].add(row["received"])
+            if row["patient_id"] == patient:
+                days[row["claim_id"]].add(row["received"])
     return {claim: len(some) for claim, some in days.items()}
 
 
@@ -673,7 +674,7 @@ def decided(
     for line in lines:
         line.is_payable = not_paid(line) is None
     count_units([line for line in lines if line.is_payable])
-    counters, statements = Counters(), claim_versions(world, before)
+    counters, statements = Counters(), claim_versions(world, patient, before)
     for line in lines:
         outcome = pay(line, counters) if line.is_payable else not_paid(line)
         found[line.key] = replace(outcome, claim_version=statements[line.row["claim_id"]])

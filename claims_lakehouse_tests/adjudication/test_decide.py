@@ -765,11 +765,18 @@ NAMED = {
     "limits by age on birthdays and the days before": small(
         *(billed(f"C{place}|1", date_of_service_from=day, procedure_code=code)
           for place, (day, code) in enumerate([(day, code) for day in SERVICE[2:4] for code in PROCEDURES[:3]], 1)),
-        patients=[born(date(2006, 1, 2), SERVICE[2], THIRD), born(date(2005, 1, 2), SERVICE[1], SECOND),
-                  born(date(1990, 1, 1), SERVICE[3], PRIMING)],
+        # What was received later is of before: the first of these is what holds.
+        patients=[born(date(2006, 1, 2), SERVICE[3], PRIMING), born(date(1990, 1, 1), SERVICE[2], THIRD),
+                  born(date(1970, 1, 1), SERVICE[1], SECOND)],
         exclusions=[limit("E1", kind="age_limit", least_age=18, procedure_code="99213"),
-                    limit("E2", kind="age_limit", most_age=33, procedure_code="99214"),
-                    limit("E3", kind="age_limit", least_age=18, most_age=34, procedure_code="97110")],
+                    limit("E2", kind="age_limit", most_age=17, procedure_code="99214"),
+                    limit("E3", kind="age_limit", least_age=17, most_age=18, procedure_code="97110")],
+    ),
+    "an authorization is used up in the order of the days of service": small(
+        billed("C1|1", date_of_service_from=SERVICE[2], prior_auth_number="Z", received_date=SERVICE[2]),
+        billed("C2|1", prior_auth_number="Z", received_date=SERVICE[4]),
+        authorizations=[authorized("Z")],
+        exclusions=[limit("E", kind="authorization_required", procedure_code="99213")],
     ),
     "authorizations of another procedure, provider, patient and day": small(
         *(billed(f"C1|{place}", modifiers=str(20 + place), prior_auth_number=number, units=Decimal(2))
