@@ -774,7 +774,7 @@ NAMED = {
     ),
     "an authorization is used up in the order of the days of service": small(
         billed("C1|1", date_of_service_from=SERVICE[2], prior_auth_number="Z", received_date=SERVICE[2]),
-        billed("C2|1", prior_auth_number="Z", received_date=SERVICE[4]),
+        billed("C2|1", prior_auth_number="Z", received_date=SERVICE[4], charge_amount=Decimal(50)),
         authorizations=[authorized("Z")],
         exclusions=[limit("E", kind="authorization_required", procedure_code="99213")],
     ),
@@ -791,7 +791,7 @@ NAMED = {
         billed(prior_auth_number="Z", units=Decimal(2)), authorizations=[authorized("Z")],
     ),
     "what a person let pass is not held to a limit any more": small(
-        *(LARGE := [billed("C1|1", units=Decimal(2), prior_auth_number="Z"), billed("C1|2", units=Decimal(2), modifiers="25"),
+        *(LARGE := [billed("C1|1", units=Decimal(2), prior_auth_number="Z"), billed("C1|2", units=Decimal(2), modifiers="25", diagnosis_codes="I10"),
                     billed("C1|3", modifiers="59", procedure_code="99214")]),
         terms={"annual_maximum": Decimal(100)}, authorizations=[authorized("Z")],
         exclusions=[limit("E1", kind="authorization_required", procedure_code="99213", diagnosis_code="E11",
