@@ -7,9 +7,11 @@ WITH within AS (
 ),
 parted AS (
     SELECT *, CASE WHEN units_agreed < units
-                   THEN CAST(round(charge * (units - units_agreed) / units, 2) AS DECIMAL(12, 2)) ELSE 0 END AS unauthorized,
+                   THEN CAST((2 * CAST(charge * 100 AS HUGEINT) * CAST((units - units_agreed) * 1000 AS HUGEINT) + CAST(units * 1000 AS HUGEINT))
+                     // (2 * CAST(units * 1000 AS HUGEINT)) AS DECIMAL(14, 0)) * CAST(0.01 AS DECIMAL(3, 2)) ELSE 0 END AS unauthorized,
            CASE WHEN units_paid < units
-                THEN CAST(round(charge * (units - units_paid) / units, 2) AS DECIMAL(12, 2)) - unauthorized ELSE 0 END AS over_limit,
+                THEN CAST((2 * CAST(charge * 100 AS HUGEINT) * CAST((units - units_paid) * 1000 AS HUGEINT) + CAST(units * 1000 AS HUGEINT))
+                     // (2 * CAST(units * 1000 AS HUGEINT)) AS DECIMAL(14, 0)) * CAST(0.01 AS DECIMAL(3, 2)) - unauthorized ELSE 0 END AS over_limit,
            CAST(charge - unauthorized - over_limit AS DECIMAL(12, 2)) AS remaining
     FROM within
 )
