@@ -373,6 +373,13 @@ def test_a_rule_set_of_the_past_decides_what_was_received_since_anew(lake: Lakeh
     assert set(rule_set_of(lake).values()) == {other.digest}
 
 
+def test_of_several_that_are_adopted_at_once_each_decides_what_was_received_since_its_day(lake: Lakehouse) -> None:
+    last, first = take(lake, THIRD, COINSURANCE), take(lake, EVER, COINSURANCE)
+    settle(lake)
+    found = rule_set_of(lake)
+    assert (found["C1"], found["C4"]) == (first.digest, last.digest)
+
+
 def test_what_is_decided_says_by_which_rule_set_and_rules_are_there_for_readers(lake: Lakehouse) -> None:
     other = take(lake, THIRD, ("The patient's share of what the plan allows.", "Your share."))
     settle(lake)

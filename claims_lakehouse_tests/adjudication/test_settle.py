@@ -716,9 +716,9 @@ def moves(seed: int) -> list[Callable[[History], object]]:
     """What happens, in a seeded order: what was received is settled in the midst of it, and then changed."""
     rng = random.Random(f"moves {seed}")
     first = [*[History.land] * 3, History.settle_some_days, History.adopt, *[History.rebuild] * (seed % 2)]
-    second = [*[History.retract] * 3, History.reinstate, History.replace, *[History.correct] * 3, *[History.say] * 2]
+    second = [*[History.retract] * 2, History.reinstate, History.replace, *[History.correct] * 2, *[History.say] * 2]
     second = rng.sample(second, len(second))
-    for place in sorted(rng.sample(range(1, len(second)), 5), reverse=True):
+    for place in sorted(rng.sample(range(1, len(second)), 3), reverse=True):
         second.insert(place, History.settle_again)
     return [*rng.sample(first, len(first)), History.settle, *second, History.settle_some_days]
 

@@ -25,8 +25,6 @@ from claims_lakehouse_tests.builders import Lakehouse
 
 #: What tells of processing, not of what was received and said.
 OF_PROCESSING = ("decided_at", "run_id")
-#: Worlds that show a known defect; the switch is turned on when it is mended.
-LINES_CHANGE_PATIENTS = False
 ON_RECORD = {"because": "test", "who": "test"}
 
 # --- Rows, each with what is given changed ---
@@ -211,8 +209,8 @@ DAYS = ("2024-02-01", "2024-02-05", "2024-02-10", "2024-02-15")
 PATIENTS, PLANS, PROCEDURES = ("1000U", "2000U", "3000U"), ("GOLD", "SILVER"), ("99213", "99214", "97110", "J1100")
 #: How often each feed comes on a day; on the first, twice as often at least.
 _OFTEN = {
-    "plans": 0.15, "patients": 0.15, "coverages": 0.25, "fee_schedules": 0.2, "exclusions": 0.25, "procedure_edits": 0.15,
-    "authorizations": 0.15, "code_sets": 0.1, "medical_claims": 0.75,
+    "plans": 0.15, "patients": 0.1, "coverages": 0.2, "fee_schedules": 0.2, "exclusions": 0.2, "procedure_edits": 0.1,
+    "authorizations": 0.1, "code_sets": 0.1, "medical_claims": 0.6,
 }  # fmt: skip
 _BASE = ("plans", "coverages", "fee_schedules", "medical_claims")
 
@@ -272,11 +270,11 @@ def word(rng: random.Random, feed: str) -> dict[str, str]:
 
 
 def _line(rng: random.Random, code: str) -> dict[str, str]:
-    """A line of one of few claims, each of a patient of its own."""
+    """A line of one of few claims, most of them of one patient each."""
     pick, place = rng.choice, rng.randrange(7)
     frequency, day = pick("1111178"), pick(("2024-01-08", "2024-01-10", "2024-01-10"))
     patient_id = PATIENTS[place % len(PATIENTS)]
-    if LINES_CHANGE_PATIENTS and rng.random() < 0.15:
+    if rng.random() < 0.15:  # it was another's, or will be
         patient_id = pick(PATIENTS)
     original = f"C{(place + len(PATIENTS) * pick((0, 1, 1, 2))) % 8}" if frequency in "78" else ""
     return medical.line(
