@@ -658,7 +658,7 @@ class History:
         Clock.at = datetime.fromisoformat(day) + timedelta(hours=self.random.randrange(23))
         if one.decision == "denied":
             words_to_lines.appeal(settings, one, **ON_RECORD)
-        elif self.random.random() < 0.7:
+        elif self.random.random() < 0.7 and not one.is_void:
             words_to_lines.approve(settings, one, allowed=Decimal("12.34") if one.needs_price else None, **ON_RECORD)
         else:
             words_to_lines.deny(settings, one, group=self.random.choice(("CO", "PR")), carc="50", **ON_RECORD)
