@@ -102,7 +102,6 @@ def _ask_beside(con: duckdb.DuckDBPyConnection, rule_sets: Sequence[RuleSet], *,
 def _let_lapse(con: duckdb.DuckDBPyConnection, rule_sets: Sequence[RuleSet]) -> None:
     """Forget what people said to causes that speak no more; those about amounts speak as long as the line does."""
     limits = literals(ADJUSTMENTS)
-    of_price = literals(sorted({rule.name for one in rule_sets for rule in one.rules if "fee" in rule.reads})) or "''"
     holds = (
         "(len({0}) = 0 OR list_has_any({0}, spoken)"
         f" OR len(list_filter({{0}}, lambda cause: split_part(cause, ' ', 1) IN ({limits}))) > 0)"
@@ -111,9 +110,7 @@ def _let_lapse(con: duckdb.DuckDBPyConnection, rule_sets: Sequence[RuleSet]) -> 
         f"""
         CREATE OR REPLACE TEMP TABLE lapsed AS
         SELECT line_id, {holds.format("act_settles")} AS act_holds,
-               coalesce({holds.format("allowed_settles")}, false) AND len(list_filter(
-                   allowed_settles, lambda cause: split_part(cause, ' ', 1) IN ({of_price})
-                                           AND NOT list_contains(spoken, cause))) = 0 AS price_holds
+               coalesce({holds.format("allowed_settles")}, false) AS price_holds
         FROM (SELECT line_id, act_settles, allowed_settles, {_spoken(rule_sets)} AS spoken
               FROM every_fact WHERE act IS NOT NULL)
         """

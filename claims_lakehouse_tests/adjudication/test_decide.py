@@ -25,14 +25,6 @@ from claims_lakehouse.warehouse.schema import create_schema
 from claims_lakehouse_tests.adjudication import naive
 from claims_lakehouse_tests.adjudication.naive import Act, Decided, Key, Row, Rules, World, day_after
 
-#: Worlds that show a known defect: each is drawn, and its example below asked for, once its switch is turned on.
-RECEIVED_DATES_WITHIN_A_CLAIM = False
-CHARGES_OF_CENTS = False
-CLAIMS_OF_OTHER_PATIENTS_BEFORE = False
-THREE_LIMITS_OF_UNITS = False
-REPEATED_STATEMENTS = False
-PRICES_AMONG_OTHER_CAUSES = False
-
 STEADY = settings(
     max_examples=int(os.environ.get("DECIDE_EXAMPLES", "25")), deadline=None,
     # What is found is made small here (`smallest`), which is quicker by far: a world has too many choices.
@@ -295,8 +287,6 @@ def exclusion_rows(draw: Draw, prefix: str, plans: Sequence[str | None], theme: 
             "procedure_code": code, "received": received(draw), **period(draw),
             "diagnosis_code": one_of(draw, ["E11", "E119", "I10"] if code is None else [None, None, "E11", "I10"]),
         }  # fmt: skip
-        if kind == "units_limit" and not THREE_LIMITS_OF_UNITS:
-            row["exclusion_id"] = prefix[:2] + "E" + one_of(draw, ["1", "2"])
         if kind == "age_limit":
             row["least_age"], row["most_age"] = one_of(draw, [(18, None), (None, 17), (18, 40), (0, 23)])
         row["sex"] = "f" if kind == "sex_limit" else None
@@ -339,7 +329,7 @@ def claim_rows(draw: Draw, patient: str, others: Sequence[str], numbers: Sequenc
             original = one_of(draw, [*claims, *claims, "unknown"]) if frequency != "1" else None
             if again and original and rarely(draw, 2):
                 original = claim
-            if again and RECEIVED_DATES_WITHIN_A_CLAIM and rarely(draw):
+            if again and rarely(draw):
                 filed = one_of(draw, SERVICE)
             for number in range(1, 2 + draw(st.integers(0, theme.lines - 1))):
                 row = {
@@ -351,13 +341,11 @@ def claim_rows(draw: Draw, patient: str, others: Sequence[str], numbers: Sequenc
                     "units": money(draw, theme.units), "charge_amount": money(draw, theme.charges),
                     "prior_auth_number": one_of(draw, [*numbers, None]), "received_date": filed,
                 }  # fmt: skip
-                if not CHARGES_OF_CENTS and row["charge_amount"] < 1:
-                    row["charge_amount"] = Decimal("0.00")
                 if rarely(draw, theme.one_in):
                     row |= oddity(draw, others)
                 row["date_of_service_to"] = row["date_of_service_from"] + timedelta(days=2) if rarely(draw, 3) else None
                 before = [one for one in rows if naive.key_of(one) == naive.key_of(row)]
-                if before and REPEATED_STATEMENTS and rarely(draw, 2):
+                if before and rarely(draw, 2):
                     row = before[-1] | {"received": on}
                 rows.append(row)
     return rows
@@ -369,11 +357,8 @@ def oddity(draw: Draw, patients: Sequence[str]) -> dict[str, Any]:
         {"provider_npi": one_of(draw, NPIS)},
         {"date_of_service_from": one_of(draw, SERVICE)}, {"place_of_service": one_of(draw, ["11", "23", None])},
         {"units": None}, {"frequency_code": "1"}, {"charge_amount": Decimal("10.00")},
+        {"patient_id": one_of(draw, patients)}, {"received_date": one_of(draw, SERVICE)},
     ]  # fmt: skip
-    if CLAIMS_OF_OTHER_PATIENTS_BEFORE:
-        odd.append({"patient_id": one_of(draw, patients)})
-    if RECEIVED_DATES_WITHIN_A_CLAIM:
-        odd.append({"received_date": one_of(draw, SERVICE)})
     return one_of(draw, odd)
 
 
@@ -446,8 +431,6 @@ def said(draw: Draw, world: World, row: Row) -> Act | None:
     if row["frequency_code"] == "8" and act == "approved":
         return None
     needs_price = any(cause.startswith("no_price") for cause in causes)
-    if needs_price and len(causes) > 1 and not PRICES_AMONG_OTHER_CAUSES:
-        return None
     allowed = one_of(draw, ["15.00", "0.01"] if needs_price else [None, "15.00"])
     return Act(
         row, day, act, causes, Decimal(allowed) if allowed and act == "approved" else None,
@@ -811,42 +794,38 @@ NAMED = {
                 LARGE, ["unauthorized_units Z", "units_limit E2", "annual_maximum "], strict=True)
               for day, act in [(SECOND, "appealed"), (THIRD, "approved")]],
     ),
-}  # fmt: skip
-#: Worlds of defects that are known.
-DEFECTS = {
-    "lines of a claim received on two days: which one comes first for the copay": (RECEIVED_DATES_WITHIN_A_CLAIM, small(
+    "lines of a claim received on two days: which one comes first for the copay": small(
         billed("C1|1", received_date=SERVICE[4]), billed("C1|2", modifiers="25"), terms={"copays": "11=5.00"},
-    )),
-    "a claim is received first when its earlier statement was": (RECEIVED_DATES_WITHIN_A_CLAIM, small(
+    ),
+    "a claim is received first when its earlier statement was": small(
         billed(), billed(received=SECOND, received_date=SERVICE[4]), terms={"timely_filing_days": 5},
-    )),
-    "limits that leave nothing of a cent": (CHARGES_OF_CENTS, small(
+    ),
+    "limits that leave nothing of a cent": small(
         billed(charge_amount=Decimal("0.01"), units=Decimal(3)), exclusions=[limit("E", "1", procedure_code="99213")],
-    )),
-    "the original turns out to be another patient's": (CLAIMS_OF_OTHER_PATIENTS_BEFORE, small(
+    ),
+    "the original turns out to be another patient's": small(
         billed("C1|1"), billed("C1|1", patient_id="P2", received=SECOND),
         billed("C2|1", frequency_code="7", original_claim_id="C1", received=THIRD),
-    )),
-    "three limits of units": (THREE_LIMITS_OF_UNITS, small(
+    ),
+    "three limits of units": small(
         billed("C1|1", procedure_code="97110", units=Decimal(2)), billed("C1|2"),
         billed("C1|3", procedure_code="97110", modifiers="25", diagnosis_codes="I10", units=Decimal(2)),
         exclusions=[limit("E0", "1", procedure_code="99213", diagnosis_code="E11"),
                     limit("E3", "1", diagnosis_code="E119"), limit("E4", "2", procedure_code="97110")],
-    )),
-    "a later statement repeats a line": (REPEATED_STATEMENTS, small(
+    ),
+    "a later statement repeats a line": small(
         billed("C1|1", **OWN), billed("C1|2", modifiers="25", **OWN),
         billed("C1|1", received=SECOND, charge_amount=Decimal(90), **OWN),
         billed("C1|2", received=SECOND, modifiers="25", **OWN),
-    )),
-    "a later statement repeats one line and leaves the other out": (REPEATED_STATEMENTS, small(
+    ),
+    "a later statement repeats one line and leaves the other out": small(
         billed("C1|1", **OWN), billed("C1|2", modifiers="25", **OWN), billed("C1|1", received=SECOND, **OWN),
-    )),
-    "a price that was given for more than a missing one": (PRICES_AMONG_OTHER_CAUSES, small(
+    ),
+    "a price that was given for more than a missing one": small(
         *UNPRICED, fee_schedules=PRICED_LATER,
         acts=[Act(LIKE, SECOND, "approved", ("no_price 99213", "near_duplicate C1|1"), Decimal(15))],
-    )),
+    ),
 }  # fmt: skip
-NAMED |= {name: world for name, (is_mended, world) in DEFECTS.items() if is_mended}
 
 
 @pytest.mark.parametrize("name", NAMED)

@@ -188,6 +188,21 @@ def test_a_replacement_takes_a_claim_back_and_a_void_that_of_the_replacement(lak
     assert log(lake, "C5") == [pending(THIRD)]
 
 
+def test_a_claim_that_replaces_itself_keeps_the_lines_that_it_says_again(lake: Lakehouse) -> None:
+    again = {"frequency_code": "7", "original_claim_id": "C1"}
+    one, two = line(**again), line(line_number="2", procedure_code="99214", **again)
+    receive(lake, "medical_claims", SECOND, one, two)
+    settle(lake)
+    receive(lake, "medical_claims", THIRD, one)
+    receive(lake, "medical_claims", LAST, two)
+    assert settle(lake) == {THIRD: (0, 0, 1), LAST: (1, 0, 1)}
+    assert log(lake, "C1", 1)[2:] == [(LAST, None, None, "the claim was replaced or voided")]
+    assert [row[:2] for row in log(lake, "C1", 2)] == [(SECOND, "approved"), (THIRD, None), (LAST, "approved")]
+    retract(lake, "medical_claims", THIRD)
+    settle(lake)
+    assert [row[:2] for row in log(lake, "C1", 2)] == [(SECOND, "approved")]
+
+
 def test_a_plan_that_comes_later_decides_lines_that_waited_for_its_terms(lake: Lakehouse) -> None:
     receive_all(lake, [Delivery("coverages", SECOND, (coverage(patient_id="3000U", plan_id="LEAD"),)),
                        Delivery("fee_schedules", SECOND, (fee(plan_id="LEAD"),))])  # fmt: skip

@@ -8,24 +8,24 @@ FROM standpoint JOIN fact_medical_claim AS line
   ON line.patient_id = standpoint.patient_id AND line.valid_from < standpoint.known_before
  AND (line.valid_to IS NULL OR line.valid_to >= standpoint.known_before);
 
--- One row is one statement, of whatever version, that a claim replaces or voids another one, or its own earlier statement.
+-- One row is one statement, of whatever version or a repetition, that a claim replaces or voids another one, or its own
+-- earlier statement.
 CREATE OR REPLACE TEMP TABLE replacing_statement AS
 SELECT DISTINCT standpoint.known_before, line.patient_id, line.claim_id, line.original_claim_id, line.frequency_code,
        line.valid_from
-FROM standpoint JOIN fact_medical_claim AS line
-  ON line.patient_id = standpoint.patient_id AND line.valid_from < standpoint.known_before
+FROM standpoint JOIN (
+    SELECT patient_id, claim_id, original_claim_id, frequency_code, valid_from FROM fact_medical_claim
+    UNION ALL
+    SELECT patient_id, claim_id, original_claim_id, frequency_code, sequence FROM restated_medical_claim
+) AS line ON line.patient_id = standpoint.patient_id AND line.valid_from < standpoint.known_before
 WHERE line.frequency_code IN ('7', '8') AND line.original_claim_id IS NOT NULL;
 
--- One row is one claim that such a statement is about, or that it is of: when it was stated first, and when received first.
+-- One row is one claim: when it was stated first, and when, by its statements, it was received first.
 CREATE OR REPLACE TEMP TABLE stated AS
 SELECT standpoint.known_before, line.patient_id, line.claim_id, min(line.valid_from) AS stated_at,
        min(line.received_date) AS received_date
 FROM standpoint JOIN fact_medical_claim AS line
   ON line.patient_id = standpoint.patient_id AND line.valid_from < standpoint.known_before
-WHERE (standpoint.known_before, line.patient_id, line.claim_id) IN (
-    SELECT (known_before, patient_id, claim_id) FROM replacing_statement
-    UNION SELECT (known_before, patient_id, original_claim_id) FROM replacing_statement
-)
 GROUP BY ALL;
 
 -- One row is one claim of a patient that another claim, or a later statement of its own, takes the place of. Of two
@@ -51,7 +51,12 @@ CREATE OR REPLACE TEMP TABLE taken_back AS
 SELECT line.known_before, line.patient_id, line.claim_id, line.line_number,
        max_by(taking_back.by_claim, (taking_back.since, taking_back.by_claim)) AS taken_back_by
 FROM stood_line AS line JOIN taking_back USING (known_before, patient_id, claim_id)
-WHERE taking_back.by_claim <> line.claim_id OR line.valid_from < taking_back.since
+WHERE taking_back.by_claim <> line.claim_id
+   OR line.valid_from < taking_back.since AND NOT EXISTS (
+    FROM restated_medical_claim AS again
+    WHERE again.patient_id = line.patient_id AND again.claim_id = line.claim_id AND again.line_number = line.line_number
+      AND again.sequence >= taking_back.since AND again.sequence < line.known_before
+   )
 GROUP BY ALL;
 
 -- One row is one claim that replaces or voids: when the first of those before it was received, however many there are.
@@ -74,7 +79,7 @@ GROUP BY ALL;
 CREATE OR REPLACE TEMP TABLE known_line AS
 SELECT row_number() OVER () AS line_id, line.*,
        array_to_string(list_sort(string_split(line.modifier_text, '|')), '|') AS modifier_set,
-       least(line.received_date, filed.filed_on) AS filed_on,
+       least(own.received_date, filed.filed_on) AS filed_on,
        line.frequency_code IN ('7', '8') AND original.claim_id IS NULL AS replaces_unknown,
        {rule_set_of} AS rule_set,
        CASE WHEN diagnosis_pointers IS NOT NULL THEN list_transform(
@@ -85,11 +90,14 @@ SELECT row_number() OVER () AS line_id, line.*,
        CAST(NULL AS VARCHAR[]) AS overridden, CAST(NULL AS DECIMAL(12, 2)) AS act_allowed,
        CAST(NULL AS VARCHAR[]) AS allowed_settles
 FROM stood_line AS line
+JOIN stated AS own ON own.known_before = line.known_before AND own.patient_id = line.patient_id AND own.claim_id = line.claim_id
 LEFT JOIN filed ON filed.known_before = line.known_before AND filed.patient_id = line.patient_id
       AND filed.claim_id = line.claim_id AND line.frequency_code IN ('7', '8')
 LEFT JOIN stated AS original ON original.known_before = line.known_before AND original.patient_id = line.patient_id
       AND original.claim_id = line.original_claim_id AND line.frequency_code IN ('7', '8')
-      AND (original.claim_id <> line.claim_id OR original.stated_at < line.valid_from)
+      AND CASE WHEN original.claim_id = line.claim_id THEN original.stated_at < line.valid_from
+               ELSE (original.known_before, original.patient_id, original.claim_id) IN
+                    (SELECT (known_before, patient_id, claim_id) FROM stood_line) END
 WHERE (line.frequency_code <> '8' OR original.claim_id IS NULL)
   AND NOT EXISTS (
     FROM taken_back WHERE taken_back.known_before = line.known_before AND taken_back.patient_id = line.patient_id

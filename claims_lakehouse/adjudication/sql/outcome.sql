@@ -55,7 +55,7 @@ after_copay AS (
     FROM after_coinsurance
     WINDOW visit AS (
         PARTITION BY known_before, patient_id, claim_id, service_day, place_of_service
-        ORDER BY line_number ROWS UNBOUNDED PRECEDING
+        ORDER BY received_date, line_number ROWS UNBOUNDED PRECEDING
     )
 )
 SELECT *, CASE WHEN annual_maximum IS NULL THEN benefit ELSE CAST(
@@ -84,7 +84,7 @@ CREATE OR REPLACE TEMP TABLE outcome AS
 SELECT fact.known_before, fact.patient_id, fact.claim_id, fact.line_number, claim_version,
        CAST(NULL AS VARCHAR) AS taken_back_by,
        CASE WHEN verdict.denied_by IS NOT NULL THEN 'denied' WHEN verdict.pending_for IS NOT NULL THEN 'pending'
-            WHEN shared.units_paid = 0 AND fact.charge > 0 THEN 'denied'
+            WHEN remaining = 0 AND fact.charge > 0 THEN 'denied'
             WHEN paid = 0 AND over_maximum > 0 THEN 'denied'
             WHEN unauthorized + over_limit + over_maximum > 0 THEN 'partial' ELSE 'approved' END AS decision,
        fact.charge, coalesce(allowed, 0) AS allowed, coalesce(paid, 0) AS paid,
