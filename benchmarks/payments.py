@@ -24,7 +24,7 @@ import duckdb
 from claims_lakehouse.adjudication.stage import adjudicate
 from claims_lakehouse.contracts import FEEDS
 from claims_lakehouse.history.stage import bring_up_to_date, take_up, verify
-from claims_lakehouse.payments.payer import made_up_settings
+from claims_lakehouse.payments.payer_file import made_up_settings
 from claims_lakehouse.payments.stage import make_payments
 from claims_lakehouse.samples import write_deliveries
 from claims_lakehouse.settings import Settings

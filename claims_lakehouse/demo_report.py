@@ -110,7 +110,7 @@ def _some_payment(settings: Settings) -> str | None:
 
 def _make_up(path: Path, payees: Sequence[str]) -> None:
     """Write settings that are nobody's, where there are none of somebody's, and name them for this process."""
-    from claims_lakehouse.payments.payer import made_up_settings
+    from claims_lakehouse.payments.payer_file import made_up_settings
 
     if not path.exists() or path.read_text(encoding="utf-8", errors="replace").startswith(_MADE_UP):
         with replacing(path) as temporary:

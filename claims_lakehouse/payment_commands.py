@@ -75,12 +75,12 @@ def make(as_json: JsonOption = False, landing: LandingOption = None, home: HomeO
     `claims ingest` does this by itself. Who pays, from which account, and where payees have theirs is said by a TOML
     file of yours, for nobody else's eyes: CLAIMS_PAYER_SETTINGS=payer.toml claims payments make
     """
-    from claims_lakehouse.payments.payer import PayerSettings
+    from claims_lakehouse.payments.payer_file import read_payer
     from claims_lakehouse.payments.stage import make_payments
 
     settings = Settings.from_environment(landing, home)
     if path := payer_settings():
-        PayerSettings.read(path)  # what is wrong with it is told before anything changes
+        read_payer(path)  # what is wrong with it is told before anything changes
     # The run makes them, so that Dagster shows it; made again they are as they are, and what kept the run is told.
     renew_publication(settings)
     days = make_payments(settings)

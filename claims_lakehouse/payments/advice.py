@@ -6,7 +6,7 @@ Amounts are US dollars, exact cents. Nothing here knows files or the warehouse.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal
 
@@ -129,3 +129,11 @@ class Remittance:
     claims: tuple[PaidClaim, ...]
     balances: tuple[Balance, ...]
     paid: Decimal
+
+
+def effective_date(day: date) -> date:
+    """When money of a payment day moves: the next day after it that is no Saturday or Sunday.
+
+    Holidays of the Federal Reserve are not known here: the bank moves such a day to its next one.
+    """
+    return day + timedelta(days={4: 3, 5: 2}.get(day.weekday(), 1))

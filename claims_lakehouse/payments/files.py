@@ -77,7 +77,7 @@ def write_files(
             wanted[name] = sha256(data).hexdigest()
             _write(folder / name, data)
         for left in folder.iterdir():
-            if left.name not in wanted:
+            if left.name not in wanted and left.is_file():
                 left.unlink()
         write_json(folder / _MADE, made | {"files": wanted})
     return written
@@ -110,7 +110,9 @@ def _is_made(folder: Path, made: dict[str, str]) -> bool:
         known = json.loads((folder / _MADE).read_text(encoding="utf-8"))
         files = known.pop("files")
         whole = all(sha256((folder / name).read_bytes()).hexdigest() == digest for name, digest in files.items())
-        return bool(known == made and whole and {*files, _MADE} == {path.name for path in folder.iterdir()})
+        return bool(
+            known == made and whole and {*files, _MADE} == {path.name for path in folder.iterdir() if path.is_file()}
+        )
     except (OSError, ValueError, KeyError, AttributeError):
         return False
 

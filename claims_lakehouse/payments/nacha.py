@@ -13,9 +13,9 @@ from datetime import date, datetime, time
 from achkit import AchFile  # type: ignore[import-untyped]
 
 from claims_lakehouse.errors import PaymentsUnsound
-from claims_lakehouse.payments.advice import Remittance
+from claims_lakehouse.payments.advice import Remittance, effective_date
 from claims_lakehouse.payments.payer import PayerSettings
-from claims_lakehouse.payments.x12_835 import effective_date, plain_text
+from claims_lakehouse.payments.x12_text import plain_text
 
 #: By this a bank knows a health care payment (CAQH CORE 370).
 _ENTRY_DESCRIPTION = "HCCLAIMPMT"

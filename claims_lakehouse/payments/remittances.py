@@ -43,7 +43,7 @@ def remittances(con: duckdb.DuckDBPyConnection, day: date, payee: str | None = N
         # A balance is known by the remittance that forwarded it (X12's interpretation 1114 of PLB03-2).
         balances = [Balance(of, amount) for of, amount in ((before, taken), (trace, -forwarded)) if amount]
         yield Remittance(
-            day, name, trace, _control_number(trace), tuple(_claim(*row[1:]) for row in some), tuple(balances), paid
+            day, name, trace, control_number(day, name), tuple(_claim(*row[1:]) for row in some), tuple(balances), paid
         )
 
 
@@ -73,6 +73,6 @@ def _line(line: dict[str, Any], is_reversal: bool) -> PaidLine:
     )  # fmt: skip
 
 
-def _control_number(trace: str) -> int:
-    """A control number of nine digits that follows from the trace number."""
-    return int(sha256(trace.encode()).hexdigest(), 16) % 999_999_999 + 1
+def control_number(day: date, payee: str) -> int:
+    """An interchange's control number, nine digits: no two days of a payee have the same, for 273 years."""
+    return day.toordinal() % 100_000 * 10_000 + int(sha256(payee.encode()).hexdigest(), 16) % 9_999 + 1

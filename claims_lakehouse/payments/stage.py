@@ -17,6 +17,7 @@ from claims_lakehouse.history.recovery import sound_warehouse
 from claims_lakehouse.payments.closed import TELLING, Sent, closed_days, digest_of, write_sent
 from claims_lakehouse.payments.files import write_files
 from claims_lakehouse.payments.payer import PayerSettings
+from claims_lakehouse.payments.payer_file import read_payer
 from claims_lakehouse.payments.remit import remit
 from claims_lakehouse.settings import Settings, payer_settings
 from claims_lakehouse.warehouse.connection import transaction
@@ -65,7 +66,7 @@ def make_payments(settings: Settings) -> list[PaymentDay]:
 
 def _make_payments(settings: Settings) -> list[PaymentDay]:
     path = payer_settings()
-    payer = PayerSettings.read(path) if path else None
+    payer = read_payer(path) if path else None
     for _ in range(_TURNS - 1):
         adjudicate(settings)
         with sound_warehouse(settings) as con, suppress(_NotDecided):  # something was received since
@@ -127,7 +128,7 @@ def mark_sent(settings: Settings, day: date, *, who: str, seen: dict[str, str | 
     path = payer_settings()
     if path is None:
         raise UsageError(f"Payment day {day}: name the payer's settings by CLAIMS_PAYER_SETTINGS.")
-    payer = PayerSettings.read(path)
+    payer = read_payer(path)
     adjudicate(settings)
     with sound_warehouse(settings) as con:
         before = file_digests(settings, day) if seen is None else seen

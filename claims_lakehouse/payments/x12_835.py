@@ -11,40 +11,26 @@ no CLP05. NM1*82 is there where the payee did not give the service.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, time, timedelta
+from datetime import date, time
 from decimal import Decimal
 from functools import cache
-from hashlib import sha256
 from typing import Any
-from urllib.parse import quote
 
 import oxedi
 import pyarrow as pa
 
 from claims_lakehouse.errors import PaymentsUnsound
-from claims_lakehouse.payments.advice import PaidClaim, PaidLine, Remittance
+from claims_lakehouse.payments.advice import PaidClaim, PaidLine, Remittance, effective_date
 from claims_lakehouse.payments.payer import Payee, PayerSettings
+from claims_lakehouse.payments.x12_text import identifier, plain_text
 
 _MOST_MODIFIERS = 4
 #: CLP06: a preferred provider organization. Plans do not say what they are.
 _FILING_INDICATOR = "12"
 #: NM103, of which the guide can do without where it is not known, and readers cannot.
 _UNKNOWN = "UNKNOWN"
-#: X12's extended set of characters, less the four that separate.
-_NOT_WRITTEN = re.compile(r"""[^A-Za-z0-9 !"&'()+,\-./;?=%@\[\]_{}\\|<>#$`]""")
-_SEPARATORS = re.compile(r"[*:~^\s\x00-\x1f\x7f]+")
-#: Letters that Unicode does not take apart into a letter of ours and an accent.
-_LETTERS = str.maketrans(
-    {"\N{LATIN SMALL LETTER DOTLESS I}": "i", "\N{LEFT SINGLE QUOTATION MARK}": "'",
-     "\N{RIGHT SINGLE QUOTATION MARK}": "'", "\N{EN DASH}": "-", "\N{EM DASH}": "-", "ß": "ss", "Æ": "AE", "æ": "ae",
-     "Œ": "OE", "œ": "oe", "Ø": "O", "ø": "o", "Ł": "L", "ł": "l", "Đ": "D", "đ": "d", "Ð": "D", "ð": "d", "Þ": "Th",
-     "þ": "th"}
-)  # fmt: skip
-
 #: What oxedi's tables hold beside their own columns.
 _PATCH: dict[str, Any] = {
     "segments": {"SVC": {"elements": {"5": {"scale": 3}, "7": {"scale": 3}}}},
@@ -127,37 +113,6 @@ def write_835(remittance: Remittance, payer: PayerSettings, payee: Payee) -> byt
     raise PaymentsUnsound(f"835 of {remittance.day}: found {found}; expected a balanced file that follows its guide.")
 
 
-def effective_date(day: date) -> date:
-    """When money of a payment day moves: the next day after it that is no Saturday or Sunday.
-
-    Holidays of the Federal Reserve are not known here: the bank moves such a day to its next one.
-    """
-    return day + timedelta(days={4: 3, 5: 2}.get(day.weekday(), 1))
-
-
-def plain_text(text: str, longest: int) -> str:
-    """A name in characters that every receiver can read: no accents, no separators; what is longer is cut."""
-    if _NOT_WRITTEN.search(text) is not None:
-        letters = unicodedata.normalize("NFKD", text.translate(_LETTERS))
-        letters = "".join(letter for letter in letters if not unicodedata.combining(letter))
-        text = _NOT_WRITTEN.sub("?", _SEPARATORS.sub(" ", letters))
-    return text.strip()[:longest].rstrip()
-
-
-def _identifier(text: str, longest: int) -> str:
-    """An identifier as it is where X12 can write it; otherwise so that it can be told from every other."""
-    written = text.strip()
-    if _NOT_WRITTEN.search(written) is not None:
-        written = _NOT_WRITTEN.sub(lambda found: _quoted(found[0]), written)
-    if len(written) > longest:
-        written = f"{written[: longest - 9]}-{sha256(text.encode()).hexdigest()[:8]}"
-    return written
-
-
-def _quoted(character: str) -> str:
-    return "%7E" if character == "~" else quote(character, safe="")
-
-
 @cache
 def _spec() -> oxedi.Spec:
     return oxedi.Spec.builtin().patch(_PATCH)
@@ -183,7 +138,7 @@ def _payment(remittance: Remittance, payer: PayerSettings, payee: Payee) -> pa.T
         "credit_debit_flag": "C",
         "payment_method": "ACH" if account else "CHK" if remittance.paid > 0 else "NON",
         "payment_date": remittance.day,
-        "trace_number": _identifier(remittance.trace, 50),
+        "trace_number": identifier(remittance.trace, 50),
         "payer_identifier": payer.originator,
         "production_date": remittance.day,
         "payer_name": plain_text(payer.name, 60),
@@ -229,7 +184,7 @@ def _balances(remittance: Remittance) -> dict[str, pa.Table]:
             "provider_id": [remittance.payee] * count,
             "fiscal_period_date": [date(remittance.day.year, 12, 31)] * count,
             "reason_code": ["FB"] * count,
-            "reference_id": [_identifier(balance.reference, 50) for balance in told],
+            "reference_id": [identifier(balance.reference, 50) for balance in told],
             "amount": [balance.amount for balance in told],
         }
     )
@@ -262,17 +217,17 @@ def _claims(remittance: Remittance) -> dict[str, pa.Table]:
 def _claim(claim: PaidClaim, payee: str) -> _Row:
     """CLP, NM1 and DTM*050."""
     share = Decimal(0) if claim.status == "22" else claim.patient_share
-    patient_id = _identifier(claim.patient_id, 80)
+    patient_id = identifier(claim.patient_id, 80)
     has_id = len(patient_id) > 1  # NM109 has two characters at least.
     has_renderer = claim.rendering_npi != payee
     return (
-        _identifier(claim.claim_id, 38),
+        identifier(claim.claim_id, 38),
         claim.status,
         claim.charge,
         claim.paid,
         share if share > 0 else None,
         _FILING_INDICATOR,
-        _identifier(claim.control_number, 50),
+        identifier(claim.control_number, 50),
         claim.place_of_service,
         claim.frequency_code,
         plain_text(claim.patient_last or "", 60) or _UNKNOWN,

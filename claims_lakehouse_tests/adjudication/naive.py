@@ -216,8 +216,12 @@ def takers(lines: Sequence[Row], statements: Sequence[Row]) -> dict[Key, list[tu
             since[pair] = max(since.get(pair, row["received"]), row["received"])
     found = defaultdict(list)
     for (original, taker), day in since.items():
-        # Silent: of two of one received day the one with the greater number stands.
-        if (taker, original) in since and (day, taker) < (since[taker, original], original):
+        ring = ring_of(original, since)
+        # Silent: of those of one received day the one with the greatest number stands.
+        if (
+            taker in ring
+            and original == max((of, one) for (other, one), of in since.items() if other in ring and one in ring)[1]
+        ):
             continue
         for row in lines:
             if row["claim_id"] == original:
@@ -232,6 +236,18 @@ def takers(lines: Sequence[Row], statements: Sequence[Row]) -> dict[Key, list[tu
         if later:
             found[key_of(row)].append((max(later), row["claim_id"]))
     return found
+
+
+def ring_of(claim: str, pairs: Iterable[tuple[str, str]]) -> set[str]:
+    """The claims that replace each other with this one, whomever over; none where it is in no ring."""
+
+    def before(one: str) -> set[str]:
+        found = [one]
+        for other in found:
+            found += [original for original, taker in pairs if taker == other and original not in found[1:]]
+        return set(found[1:])
+
+    return {one for one in before(claim) if claim in before(one)}
 
 
 def filed_on(row: Row, statements: Sequence[Row]) -> date:

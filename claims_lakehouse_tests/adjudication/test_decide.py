@@ -813,6 +813,16 @@ NAMED = {
         exclusions=[limit("E0", "1", procedure_code="99213", diagnosis_code="E11"),
                     limit("E3", "1", diagnosis_code="E119"), limit("E4", "2", procedure_code="97110")],
     ),
+    "three claims replace each other in a ring": small(
+        *(billed(f"C{one}|1", frequency_code="7", original_claim_id=f"C{two}", received=day)
+          for one, two, day in [(1, 2, SECOND), (2, 3, PRIMING), (3, 1, PRIMING)]),
+        billed("C4|1", frequency_code="7", original_claim_id="C3", received=SECOND),
+    ),
+    "the last claim of a ring is replaced by one that is in none": small(
+        *(billed(f"C{one}|1", frequency_code="7", original_claim_id=f"C{two}", received=day)
+          for one, two, day in [(1, 2, SECOND), (2, 3, PRIMING), (3, 1, PRIMING)]),
+        billed("C4|1", frequency_code="7", original_claim_id="C1", received=THIRD),
+    ),
     "a later statement repeats a line": small(
         billed("C1|1", **OWN), billed("C1|2", modifiers="25", **OWN),
         billed("C1|1", received=SECOND, charge_amount=Decimal(90), **OWN),

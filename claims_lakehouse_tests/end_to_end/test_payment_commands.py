@@ -18,7 +18,7 @@ import pytest
 from claims_lakehouse import cli, demo_report, payment_commands
 from claims_lakehouse.adjudication.stage import adjudicate
 from claims_lakehouse.payments import stage
-from claims_lakehouse.payments.payer import made_up_settings
+from claims_lakehouse.payments.payer_file import made_up_settings
 from claims_lakehouse.serving.publish import publish
 from claims_lakehouse.settings import Settings
 from claims_lakehouse_tests.builders import Lakehouse

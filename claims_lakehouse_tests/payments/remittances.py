@@ -11,6 +11,7 @@ from typing import Any
 
 from claims_lakehouse.payments.advice import Balance, LineAdjustment, PaidClaim, PaidLine, Remittance
 from claims_lakehouse.payments.payer import PayerSettings
+from claims_lakehouse.payments.payer_file import read_payer
 
 DAY = date(2024, 3, 1)  # a Friday
 #: Paid to a checking account, to a savings account, and by check.
@@ -66,7 +67,7 @@ tax_id = "987654323"
 def payer(folder: Path, text: str = SETTINGS) -> PayerSettings:
     path = folder / "payer.toml"
     path.write_text(text, encoding="utf-8")
-    return PayerSettings.read(path)
+    return read_payer(path)
 
 
 def adjustment(group: str, carc: str, amount: str, rarc: str | None = None) -> LineAdjustment:

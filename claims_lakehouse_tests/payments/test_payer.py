@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from claims_lakehouse.errors import UsageError
-from claims_lakehouse.payments.payer import PayerSettings, has_check_digit, made_up_settings
+from claims_lakehouse.payments.payer_file import has_check_digit, made_up_settings, read_payer
 from claims_lakehouse_tests.payments.remittances import BY_CHECK, CHECKING, SAVINGS, SECRETS, SETTINGS, payer
 
 #: Every key of the settings whose value is text, and a value that it does not accept.
@@ -83,6 +83,11 @@ def test_a_value_that_is_not_of_its_form_is_refused_by_name_and_not_told(key: st
     assert len(value) < 8 or value not in told
 
 
+@pytest.mark.parametrize("key", ["payer.name", "payer.address.street", "payer.address.city", "bank.destination_name"])
+def test_a_name_of_which_x12_can_write_nothing_is_refused(key: str, tmp_path: Path) -> None:
+    assert f"key '{key}': found another text; expected" in refusal(tmp_path, changed(key, '"~*^"'))
+
+
 @pytest.mark.parametrize("key", [key for key in KEYS if key != "payer.usage"])
 def test_a_key_that_is_missing_is_named(key: str, tmp_path: Path) -> None:
     assert f"key '{key}': found nothing; expected" in refusal(tmp_path, changed(key, None))
@@ -115,10 +120,10 @@ def test_settings_of_another_shape_are_refused_and_not_told(text: str, found: st
 
 def test_a_file_that_is_not_there_or_is_no_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no file that can be read"):
-        PayerSettings.read(tmp_path / "none.toml")
+        read_payer(tmp_path / "none.toml")
     (tmp_path / "latin.toml").write_bytes('[payer]\nname = "Clínica"'.encode("latin-1"))
     with pytest.raises(UsageError, match="bytes that are no text"):
-        PayerSettings.read(tmp_path / "latin.toml")
+        read_payer(tmp_path / "latin.toml")
 
 
 def test_a_payee_who_is_not_there_is_named(tmp_path: Path) -> None:

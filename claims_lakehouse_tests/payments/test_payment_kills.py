@@ -26,7 +26,7 @@ import pytest
 from claims_lakehouse.adjudication import acts
 from claims_lakehouse.errors import Overtaken, UsageError
 from claims_lakehouse.payments.closed import digest_of, sent_days
-from claims_lakehouse.payments.payer import made_up_settings
+from claims_lakehouse.payments.payer_file import made_up_settings
 from claims_lakehouse.payments.stage import make_payments, mark_sent
 from claims_lakehouse.serving.publish import publish
 from claims_lakehouse_tests.adjudication.worlds import ON_RECORD, Clock, receive_all, seen, settle

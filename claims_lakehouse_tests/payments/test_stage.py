@@ -7,7 +7,7 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -30,7 +30,8 @@ from claims_lakehouse.history.rebuild import rebuild
 from claims_lakehouse.orchestration.resources import Lakehouse as LakehouseResource
 from claims_lakehouse.payments import stage
 from claims_lakehouse.payments.closed import sent_days
-from claims_lakehouse.payments.payer import PayerSettings, made_up_settings
+from claims_lakehouse.payments.payer_file import made_up_settings, read_payer
+from claims_lakehouse.payments.remittances import control_number
 from claims_lakehouse.payments.stage import PaymentDay, make_payments, mark_sent
 from claims_lakehouse.serving.publish import publish
 from claims_lakehouse_tests.adjudication.worlds import (
@@ -336,6 +337,13 @@ def test_the_bank_is_told_to_pay_what_the_835s_say(template: Lakehouse) -> None:
     assert {(one.day, one.paid) for one in advices(found) if one.method == "CHK"} == {(SECOND, Decimal(40))}
 
 
+def test_no_two_interchanges_of_a_payee_have_one_control_number() -> None:
+    days = [date(1999, 12, 31) + timedelta(days=count) for count in range(10_000)]
+    numbers = {(day, payee): control_number(day, payee) for day in days for payee in (A, B)}
+    assert len({numbers[day, A] for day in days}) == len({numbers[day, B] for day in days}) == len(days)
+    assert all(1 <= number <= 999_999_999 for number in numbers.values())
+
+
 def test_a_day_says_what_it_came_to(template: Lakehouse) -> None:
     third = at(make_payments(template.settings), THIRD)
     assert third[:6] == (date.fromisoformat(THIRD), 3, 2, 3, Decimal(0), Decimal(240))
@@ -402,11 +410,17 @@ def test_payments_made_again_touch_no_file(lake: Lakehouse) -> None:
 
 
 def test_what_somebody_laid_beside_the_days_is_left_to_them(lake: Lakehouse) -> None:
-    copy = lake.settings.home / "payments" / "archive" / f"{A}.835"
-    copy.parent.mkdir()
-    copy.write_text("a copy of what was sent")
+    base = lake.settings.home / "payments"
+    copies = [base / "archive" / f"{A}.835", base / FIRST / "archive" / f"{A}.835"]
+    for copy in copies:
+        copy.parent.mkdir()
+        copy.write_text("a copy of what was sent")
+    stood = touched(lake)
     make_payments(lake.settings)
-    assert copy.exists()
+    assert touched(lake) == stood, "nothing is made anew for it"
+    (base / FIRST / f"{A}.835").write_text("another text")
+    make_payments(lake.settings)
+    assert [copy.exists() for copy in copies] == [True, True]
 
 
 @pytest.mark.parametrize("damage", ["835 cut", "ach gone", "made gone", "made cut", "file of nobody"])
@@ -596,7 +610,7 @@ def test_another_account_makes_files_of_open_days_anew_and_of_closed_days_not(
     before, stood = files(lake), touched(lake)
     path = payer(A, B, BY_CHECK)
     text = path.read_text(encoding="utf-8")
-    account = PayerSettings.read(path).payees[A].account
+    account = read_payer(path).payees[A].account
     assert account is not None
     path.write_text(text.replace(account.account, "12-NEW-34"), encoding="utf-8")
     make_payments(lake.settings)
@@ -944,7 +958,7 @@ def test_a_lost_warehouse_has_nothing_told_before_it_is_decided_anew(lake: Lakeh
 
 def secrets(path: Path) -> list[str]:
     """Accounts and tax numbers of everybody in the settings; patients and their names."""
-    payer = PayerSettings.read(path)
+    payer = read_payer(path)
     of_payees = [one.tax_id for one in payer.payees.values()]
     accounts = [one.account.account for one in payer.payees.values() if one.account]
     return [payer.tax_id, payer.bank.account, *of_payees, *accounts, "1000U", "2000U", "3000U", "Ward", "Reed"]

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claims_lakehouse.errors import PaymentsUnsound
-from claims_lakehouse.payments.advice import Balance, PaidClaim, PaidLine, Remittance
+from claims_lakehouse.payments.advice import Balance, PaidClaim, PaidLine, Remittance, effective_date
 from claims_lakehouse.payments.payer import PayerSettings
-from claims_lakehouse.payments.x12_835 import effective_date, plain_text, write_835
+from claims_lakehouse.payments.x12_835 import write_835
+from claims_lakehouse.payments.x12_text import plain_text
 from claims_lakehouse_tests.builders import REPOSITORY
 from claims_lakehouse_tests.payments.remittances import (
     BY_CHECK,

@@ -28,19 +28,44 @@ FROM standpoint JOIN fact_medical_claim AS line
   ON line.patient_id = standpoint.patient_id AND line.valid_from < standpoint.known_before
 GROUP BY ALL;
 
--- One row is one claim of a patient that another claim, or a later statement of its own, takes the place of. Of two
--- that replace each other the later one stands.
+-- One row is one claim of a patient that another claim, or a later statement of its own, takes the place of. Of claims that
+-- replace each other, two or more in a ring, the one that said so last stands.
 CREATE OR REPLACE TEMP TABLE taking_back AS
-WITH taking AS (
+WITH RECURSIVE taking AS (
     SELECT known_before, patient_id, original_claim_id AS claim_id, claim_id AS by_claim, max(valid_from) AS since
     FROM stood_line
     WHERE frequency_code IN ('7', '8') AND original_claim_id <> claim_id
     GROUP BY ALL
+),
+reached AS (
+    SELECT known_before, patient_id, by_claim AS claim_id, claim_id AS other FROM taking
+    UNION
+    SELECT reached.known_before, reached.patient_id, reached.claim_id, taking.claim_id
+    FROM reached JOIN taking
+      ON taking.known_before = reached.known_before AND taking.patient_id = reached.patient_id
+     AND taking.by_claim = reached.other
+),
+ring AS (
+    SELECT there.known_before, there.patient_id, there.claim_id, min(there.other) AS ring
+    FROM reached AS there JOIN reached AS back
+      ON back.known_before = there.known_before AND back.patient_id = there.patient_id
+     AND back.claim_id = there.other AND back.other = there.claim_id
+    GROUP BY ALL
+),
+in_ring AS (
+    SELECT taking.*, ring.ring FROM taking
+    JOIN ring USING (known_before, patient_id, claim_id)
+    JOIN ring AS taker ON taker.known_before = taking.known_before AND taker.patient_id = taking.patient_id
+     AND taker.claim_id = taking.by_claim AND taker.ring = ring.ring
+),
+standing AS (
+    SELECT known_before, patient_id, ring, max_by(by_claim, (since, by_claim)) AS claim_id
+    FROM in_ring GROUP BY ALL
 )
-SELECT taking.* FROM taking LEFT JOIN taking AS other
-  ON other.known_before = taking.known_before AND other.patient_id = taking.patient_id
- AND other.claim_id = taking.by_claim AND other.by_claim = taking.claim_id
-WHERE other.claim_id IS NULL OR (taking.since, taking.by_claim) > (other.since, other.by_claim)
+FROM taking ANTI JOIN (
+    SELECT in_ring.known_before, in_ring.patient_id, in_ring.claim_id, in_ring.by_claim
+    FROM in_ring JOIN standing USING (known_before, patient_id, ring, claim_id)
+) USING (known_before, patient_id, claim_id, by_claim)
 UNION ALL
 SELECT said.known_before, said.patient_id, said.claim_id, said.claim_id AS by_claim, max(said.valid_from) AS since
 FROM replacing_statement AS said JOIN stated USING (known_before, patient_id, claim_id)
