@@ -27,7 +27,7 @@ from urllib.parse import urlencode
 
 import duckdb
 
-from claims_lakehouse.ingestion import ingest_due
+from claims_lakehouse.commands.ingestion import ingest_due
 from claims_lakehouse.settings import Settings
 
 _DELIVERIES = 50

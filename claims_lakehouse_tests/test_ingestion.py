@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from claims_lakehouse import ingestion
+from claims_lakehouse.commands import ingestion
 from claims_lakehouse_tests.builders import Lakehouse, patient
 
 

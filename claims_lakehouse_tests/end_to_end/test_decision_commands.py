@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 
-from claims_lakehouse import cli, decision_commands, review_commands, rule_commands
+from claims_lakehouse import cli
 from claims_lakehouse.adjudication import rule_sets
 from claims_lakehouse.adjudication.facts import FACTS
 from claims_lakehouse.adjudication.rule_set import parse, standard
 from claims_lakehouse.adjudication.stage import adjudicate
+from claims_lakehouse.commands import decisions, review, rules
+from claims_lakehouse.commands import lakehouse as lakehouse_commands
 from claims_lakehouse.contracts import feed_named
 from claims_lakehouse.serving.publish import publish
 from claims_lakehouse.settings import Settings
@@ -112,8 +114,8 @@ def settled_here(monkeypatch: pytest.MonkeyPatch) -> None:
         adjudicate(settings, days, again=again)
         publish(settings)
 
-    monkeypatch.setattr(review_commands, "renew_publication", settle_and_publish)
-    for module in (decision_commands, rule_commands):
+    monkeypatch.setattr(review, "renew_publication", settle_and_publish)
+    for module in (decisions, rules):
         monkeypatch.setattr(module, "settle_decisions", settle_and_publish)
 
 
@@ -532,7 +534,7 @@ def test_the_demo_ends_with_what_was_decided_and_a_claim_to_look_at(
     standing: Lakehouse, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("claims_lakehouse.samples.write_deliveries", lambda *_, **__: [])
-    monkeypatch.setattr(cli, "ingest_due", lambda _: True)
+    monkeypatch.setattr(lakehouse_commands, "ingest_due", lambda _: True)
     said = run(standing, "demo")
     assert table(said, "What was decided of the lines of claims") == [
         [DAY, "approved", "", "", "2", "200.00", "128.00"],
@@ -550,7 +552,7 @@ def test_where_no_claim_was_decided_the_demo_says_nothing_of_decisions(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("claims_lakehouse.samples.write_deliveries", lambda *_, **__: [])
-    monkeypatch.setattr(cli, "ingest_due", lambda _: True)
+    monkeypatch.setattr(lakehouse_commands, "ingest_due", lambda _: True)
     lakehouse = Lakehouse(tmp_path).with_tables()
     publish(lakehouse.settings)
     said = run(lakehouse, "demo")

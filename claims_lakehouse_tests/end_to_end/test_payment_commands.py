@@ -15,8 +15,11 @@ from typing import Any
 
 import pytest
 
-from claims_lakehouse import cli, demo_report, payment_commands
+from claims_lakehouse import cli
 from claims_lakehouse.adjudication.stage import adjudicate
+from claims_lakehouse.commands import demo_report
+from claims_lakehouse.commands import lakehouse as lakehouse_commands
+from claims_lakehouse.commands import payments as payment_commands
 from claims_lakehouse.payments import stage
 from claims_lakehouse.payments.payer_file import made_up_settings
 from claims_lakehouse.serving.publish import publish
@@ -415,7 +418,7 @@ def demo(lake: Lakehouse, run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable
         return []
 
     monkeypatch.setattr("claims_lakehouse.samples.write_deliveries", write_deliveries)
-    monkeypatch.setattr(cli, "ingest_due", lambda _: True)
+    monkeypatch.setattr(lakehouse_commands, "ingest_due", lambda _: True)
     shutil.rmtree(lake.settings.home / "payments")
 
     def call() -> Said:

@@ -18,9 +18,9 @@ import dagster as dg
 import duckdb
 import pytest
 
-from claims_lakehouse import payment_commands
 from claims_lakehouse.adjudication import acts
 from claims_lakehouse.adjudication.stage import adjudicate, days_due, is_behind
+from claims_lakehouse.commands import payments as payment_commands
 from claims_lakehouse.contracts import MEDICAL_CLAIMS
 from claims_lakehouse.definitions import payments as payments_asset
 from claims_lakehouse.errors import ClaimsLakehouseError, Overtaken, PaymentsUnsound, UsageError

@@ -13,6 +13,7 @@ import pandera.polars as pa
 import polars as pl
 import pytest
 
+from claims_lakehouse.commands.trace_report import print_row, print_trace
 from claims_lakehouse.contracts import CLAIMS, FEEDS, MEDICAL_CLAIMS, PATIENTS, PROVIDERS, Feed, Field
 from claims_lakehouse.contracts.formats import DATE, TEXT
 from claims_lakehouse.errors import UsageError
@@ -25,7 +26,6 @@ from claims_lakehouse.serving.connect import connect
 from claims_lakehouse.serving.publish import publish
 from claims_lakehouse.serving.trace import Change, Row, Trace, trace, trace_row
 from claims_lakehouse.serving.views import create_views
-from claims_lakehouse.trace_report import print_row, print_trace
 from claims_lakehouse.warehouse.schema import create_schema, feed_ddl
 from claims_lakehouse_tests import interchanges as x12
 from claims_lakehouse_tests.builders import Lakehouse, claim, csv_text, moment, patient, provider

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from claims_lakehouse.report import print_rows
+from claims_lakehouse.commands.report import print_rows
 
 if TYPE_CHECKING:
     from claims_lakehouse.serving.trace import Change, Row, Trace

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from claims_lakehouse.decision_report import print_json, print_table
-from claims_lakehouse.report import out, plain
-from claims_lakehouse.rule_report import codes_text, codes_told
+from claims_lakehouse.commands.decision_report import print_json, print_table
+from claims_lakehouse.commands.report import out, plain
+from claims_lakehouse.commands.rule_report import codes_text, codes_told
 
 if TYPE_CHECKING:
     from claims_lakehouse.adjudication.explain import AskedRule, Explanation, Happening, LineExplanation, Remitted

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from claims_lakehouse.ingestion import reader
-from claims_lakehouse.options import one_of
-from claims_lakehouse.report import plain, print_rows, progress
+from claims_lakehouse.commands.ingestion import reader
+from claims_lakehouse.commands.options import one_of
+from claims_lakehouse.commands.report import plain, print_rows, progress
 from claims_lakehouse.settings import Settings
 
 if TYPE_CHECKING:

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from claims_lakehouse.decision_report import print_standing, print_waiting
-from claims_lakehouse.errors import UsageError
-from claims_lakehouse.ingestion import reader, renew_publication, user
-from claims_lakehouse.issue_commands import LimitOption
-from claims_lakehouse.options import (
+from claims_lakehouse.commands.decision_report import print_standing, print_waiting
+from claims_lakehouse.commands.ingestion import reader, renew_publication, user
+from claims_lakehouse.commands.issues import LimitOption
+from claims_lakehouse.commands.options import (
     BecauseOption,
     ClaimArgument,
     HomeOption,
@@ -25,6 +24,7 @@ from claims_lakehouse.options import (
     LineArgument,
     RuleFilter,
 )
+from claims_lakehouse.errors import UsageError
 from claims_lakehouse.settings import Settings
 
 if TYPE_CHECKING:

@@ -18,12 +18,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-from claims_lakehouse.decision_report import print_table, some_claim
+from claims_lakehouse.commands.decision_report import print_table, some_claim
+from claims_lakehouse.commands.ingestion import reader, renew_publication
+from claims_lakehouse.commands.payment_report import DayFiles, day_files, print_missing, print_place
+from claims_lakehouse.commands.report import out, plain, progress, short
 from claims_lakehouse.errors import UnreadableFile
 from claims_lakehouse.files import replacing
-from claims_lakehouse.ingestion import reader, renew_publication
-from claims_lakehouse.payment_report import DayFiles, day_files, print_missing, print_place
-from claims_lakehouse.report import out, plain, progress, short
 from claims_lakehouse.settings import Settings, payer_settings
 
 #: How many payment days are shown: the priming, two monthly updates, and a week.

@@ -11,18 +11,18 @@ from typing import Annotated
 
 import typer
 
-from claims_lakehouse.errors import Overtaken, UsageError
-from claims_lakehouse.ingestion import renew_publication, user
-from claims_lakehouse.issue_report import counted
-from claims_lakehouse.options import DAY, HomeOption, JsonOption, LandingOption, YesOption
-from claims_lakehouse.payment_report import (
+from claims_lakehouse.commands.ingestion import renew_publication, user
+from claims_lakehouse.commands.issue_report import counted
+from claims_lakehouse.commands.options import DAY, HomeOption, JsonOption, LandingOption, YesOption
+from claims_lakehouse.commands.payment_report import (
     day_files,
     print_days,
     print_missing,
     print_payees,
     print_remittance,
 )
-from claims_lakehouse.report import plain, progress, short
+from claims_lakehouse.commands.report import plain, progress, short
+from claims_lakehouse.errors import Overtaken, UsageError
 from claims_lakehouse.settings import Settings, payer_settings
 
 payments_app = typer.Typer(name="payments", rich_markup_mode="rich", add_completion=False)

@@ -11,12 +11,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from claims_lakehouse.decision_report import print_json, print_table
+from claims_lakehouse.commands.decision_report import print_json, print_table
+from claims_lakehouse.commands.explanation_report import sent_text
+from claims_lakehouse.commands.ingestion import reader
+from claims_lakehouse.commands.issue_report import counted
+from claims_lakehouse.commands.report import out, plain, progress, short
 from claims_lakehouse.errors import UsageError
-from claims_lakehouse.explanation_report import sent_text
-from claims_lakehouse.ingestion import reader
-from claims_lakehouse.issue_report import counted
-from claims_lakehouse.report import out, plain, progress, short
 from claims_lakehouse.settings import Settings, payer_settings
 
 if TYPE_CHECKING:

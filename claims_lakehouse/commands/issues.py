@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from claims_lakehouse.errors import UsageError
-from claims_lakehouse.exchange_commands import export, import_fixed
-from claims_lakehouse.ingestion import renew_publication, user
-from claims_lakehouse.issue_report import check_names, counted, print_issue, print_issues
-from claims_lakehouse.options import (
+from claims_lakehouse.commands.exchange import export, import_fixed
+from claims_lakehouse.commands.ingestion import renew_publication, user
+from claims_lakehouse.commands.issue_report import check_names, counted, print_issue, print_issues
+from claims_lakehouse.commands.options import (
     BecauseOption,
     DeliveryFilter,
     FeedFilter,
@@ -30,7 +29,8 @@ from claims_lakehouse.options import (
     YesOption,
     filters,
 )
-from claims_lakehouse.report import progress
+from claims_lakehouse.commands.report import progress
+from claims_lakehouse.errors import UsageError
 from claims_lakehouse.settings import Settings
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from claims_lakehouse.decision_report import print_json, print_table
-from claims_lakehouse.issue_report import counted
-from claims_lakehouse.report import out, plain
+from claims_lakehouse.commands.decision_report import print_json, print_table
+from claims_lakehouse.commands.issue_report import counted
+from claims_lakehouse.commands.report import out, plain
 
 if TYPE_CHECKING:
     from claims_lakehouse.adjudication.comparison import Comparison

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from claims_lakehouse.decision_report import days_decided, print_decided, print_json, print_table
+from claims_lakehouse.commands.decision_report import days_decided, print_decided, print_json, print_table
+from claims_lakehouse.commands.ingestion import reader, settle_decisions, user
+from claims_lakehouse.commands.issue_report import counted
+from claims_lakehouse.commands.options import BecauseOption, HomeOption, JsonOption, LandingOption
+from claims_lakehouse.commands.report import plain, progress, short
+from claims_lakehouse.commands.rule_report import called, print_comparison, print_rule_set, print_rule_sets
 from claims_lakehouse.errors import UsageError
-from claims_lakehouse.ingestion import reader, settle_decisions, user
-from claims_lakehouse.issue_report import counted
-from claims_lakehouse.options import BecauseOption, HomeOption, JsonOption, LandingOption
-from claims_lakehouse.report import plain, progress, short
-from claims_lakehouse.rule_report import called, print_comparison, print_rule_set, print_rule_sets
 from claims_lakehouse.settings import Settings
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from claims_lakehouse.commands.ingestion import reader
+from claims_lakehouse.commands.options import one_of
+from claims_lakehouse.commands.report import cell, out, plain, progress
 from claims_lakehouse.errors import UsageError
-from claims_lakehouse.ingestion import reader
-from claims_lakehouse.options import one_of
-from claims_lakehouse.report import cell, out, plain, progress
 from claims_lakehouse.settings import Settings
 
 #: What was on a received day of each line whose decision it changed.

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
+from claims_lakehouse.commands.report import COUNTS, cell, out, plain, print_rows, progress, short
 from claims_lakehouse.errors import ClaimsLakehouseError
 from claims_lakehouse.files import make_folder, sweep
-from claims_lakehouse.report import COUNTS, cell, out, plain, print_rows, progress, short
 from claims_lakehouse.settings import Settings, catch_up_from, small_areas
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
-from claims_lakehouse.decision_report import days_decided, print_decided
+from claims_lakehouse.commands.decision_report import days_decided, print_decided
+from claims_lakehouse.commands.ingestion import reader, settle_decisions
+from claims_lakehouse.commands.options import DAY, ClaimArgument, HomeOption, JsonOption, LandingOption
+from claims_lakehouse.commands.report import progress
 from claims_lakehouse.errors import UsageError
-from claims_lakehouse.ingestion import reader, settle_decisions
-from claims_lakehouse.options import DAY, ClaimArgument, HomeOption, JsonOption, LandingOption
-from claims_lakehouse.report import progress
 from claims_lakehouse.settings import Settings
 
 
@@ -43,7 +43,7 @@ def explain(
     from claims_lakehouse.adjudication.explain import explain as explain_claim
     from claims_lakehouse.adjudication.rule_set import standard
     from claims_lakehouse.adjudication.rule_sets import adopted
-    from claims_lakehouse.explanation_report import print_explanation, print_explanation_json
+    from claims_lakehouse.commands.explanation_report import print_explanation, print_explanation_json
 
     settings = Settings.from_environment(home=home)
     rule_sets = [one.rule_set for one in adopted(settings)] or [standard()]

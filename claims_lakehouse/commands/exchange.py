@@ -10,10 +10,9 @@ from typing import Annotated
 
 import typer
 
-from claims_lakehouse.errors import ClaimsLakehouseError
-from claims_lakehouse.ingestion import process_decided, user
-from claims_lakehouse.issue_report import check_names, counted, print_fixed
-from claims_lakehouse.options import (
+from claims_lakehouse.commands.ingestion import process_decided, user
+from claims_lakehouse.commands.issue_report import check_names, counted, print_fixed
+from claims_lakehouse.commands.options import (
     DeliveryFilter,
     HomeOption,
     LandingOption,
@@ -22,7 +21,8 @@ from claims_lakehouse.options import (
     StatusFilter,
     filters,
 )
-from claims_lakehouse.report import plain, progress, short
+from claims_lakehouse.commands.report import plain, progress, short
+from claims_lakehouse.errors import ClaimsLakehouseError
 from claims_lakehouse.settings import Settings
 
 
