@@ -18,9 +18,10 @@ from typing import Any
 
 import duckdb
 
-from claims_lakehouse.adjudication.decide import AMOUNTS, decide, line_hash
-from claims_lakehouse.adjudication.rule_set import APPEALED, REVIEWED, RuleSet
-from claims_lakehouse.contracts import FEEDS, Feed, feed_named
+from claims_lakehouse.adjudication.decide import decide, line_hash
+from claims_lakehouse.adjudication.rule_set import REVIEWED, RuleSet
+from claims_lakehouse.adjudication.rule_sql import AMOUNTS
+from claims_lakehouse.contracts import FEEDS, Feed
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.warehouse.schema import create_schema
 
@@ -244,6 +245,3 @@ def _differences(expected: Mapping[str, Any], found: Mapping[str, Any] | None, o
             value = sorted(value)
         if now != value:
             yield f"{line}: found {name} {now}; expected {value}."
-
-
-__all__ = ["APPEALED", "Case", "check", "check_all", "feed_named", "parse_cases", "read_cases", "standard_cases"]

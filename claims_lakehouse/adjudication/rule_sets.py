@@ -14,7 +14,8 @@ from typing import NamedTuple
 import duckdb
 
 from claims_lakehouse.adjudication.golden import Case, check_all
-from claims_lakehouse.adjudication.rule_set import ADJUSTMENTS, REVIEWED, RuleSet, parse, standard
+from claims_lakehouse.adjudication.rule_file import parse, standard
+from claims_lakehouse.adjudication.rule_set import ADJUSTMENTS, REVIEWED, RuleSet
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.files import append_lines, make_folder, parsed_line, replacing, turn_at
 from claims_lakehouse.history.acts import require_reason

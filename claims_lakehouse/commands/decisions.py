@@ -41,7 +41,7 @@ def explain(
     A line as it stood on a day, with every rule: claims explain MC100046 --line 1 --day 2024-02-01 --rules
     """
     from claims_lakehouse.adjudication.explain import explain as explain_claim
-    from claims_lakehouse.adjudication.rule_set import standard
+    from claims_lakehouse.adjudication.rule_file import standard
     from claims_lakehouse.adjudication.rule_sets import adopted
     from claims_lakehouse.commands.explanation_report import print_explanation, print_explanation_json
 

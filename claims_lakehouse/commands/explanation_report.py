@@ -11,7 +11,7 @@ from claims_lakehouse.commands.report import out, plain
 from claims_lakehouse.commands.rule_report import codes_text, codes_told
 
 if TYPE_CHECKING:
-    from claims_lakehouse.adjudication.explain import AskedRule, Explanation, Happening, LineExplanation, Remitted
+    from claims_lakehouse.adjudication.explanation import AskedRule, Explanation, Happening, LineExplanation, Remitted
     from claims_lakehouse.adjudication.rule_set import Rule
 
 _SAID = {

@@ -111,7 +111,7 @@ def check(file: FileArgument, golden: GoldenOption = None, as_json: JsonOption =
     from rich.progress import Progress
 
     from claims_lakehouse.adjudication.golden import check as check_case
-    from claims_lakehouse.adjudication.rule_set import read
+    from claims_lakehouse.adjudication.rule_file import read
 
     rule_set, cases = read(file), _cases(golden)
     found = []
@@ -140,7 +140,7 @@ def compare(file: FileArgument, as_json: JsonOption = False, home: HomeOption = 
     from rich.progress import Progress
 
     from claims_lakehouse.adjudication.comparison import compare_rule_set
-    from claims_lakehouse.adjudication.rule_set import read
+    from claims_lakehouse.adjudication.rule_file import read
 
     rule_set = read(file)
     with reader(Settings.from_environment(home=home)) as con, Progress(console=progress, transient=True) as bar:
@@ -164,7 +164,7 @@ def adopt(
     claims rules adopt mine.toml --golden golden/ --because "the plan's terms of 2025"
     """
     from claims_lakehouse.adjudication import rule_sets
-    from claims_lakehouse.adjudication.rule_set import read
+    from claims_lakehouse.adjudication.rule_file import read
     from claims_lakehouse.history.acts import require_reason
 
     settings = Settings.from_environment(landing, home)
@@ -206,7 +206,7 @@ def _in_force(settings: Settings) -> list[Adopted]:
 
 def _chosen(settings: Settings, named: str | None) -> RuleSet:
     """The rule set of that id, beginning of an id, or name; without one that of today, the standard one at first."""
-    from claims_lakehouse.adjudication.rule_set import standard
+    from claims_lakehouse.adjudication.rule_file import standard
 
     found = _in_force(settings)
     known = [one.rule_set for one in found] or [standard()]

@@ -10,8 +10,10 @@ from typing import Any, Literal, NamedTuple
 import duckdb
 
 from claims_lakehouse.adjudication.acts import SeenLine, seen_lines
-from claims_lakehouse.adjudication.explain import Explanation, LineExplanation, explain
-from claims_lakehouse.adjudication.rule_set import RuleSet, standard
+from claims_lakehouse.adjudication.explain import explain
+from claims_lakehouse.adjudication.explanation import Explanation, LineExplanation
+from claims_lakehouse.adjudication.rule_file import standard
+from claims_lakehouse.adjudication.rule_set import RuleSet
 from claims_lakehouse.adjudication.rule_sets import adopted, rule_sets_look
 from claims_lakehouse.desk.claims import Line, line_of
 from claims_lakehouse.desk.reading import Reading

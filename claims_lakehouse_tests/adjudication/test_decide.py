@@ -19,7 +19,8 @@ from hypothesis.errors import InvalidArgument
 
 from claims_lakehouse.adjudication.decide import decide, line_hash
 from claims_lakehouse.adjudication.golden import Case, standard_cases
-from claims_lakehouse.adjudication.rule_set import RuleSet, parse, standard
+from claims_lakehouse.adjudication.rule_file import parse, standard
+from claims_lakehouse.adjudication.rule_set import RuleSet
 from claims_lakehouse.contracts import FEEDS, Feed, feed_named
 from claims_lakehouse.warehouse.schema import create_schema
 from claims_lakehouse_tests.adjudication import naive

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from claims_lakehouse.adjudication.golden import Case, check, standard_cases
-from claims_lakehouse.adjudication.rule_set import Codes, standard
+from claims_lakehouse.adjudication.rule_file import standard
+from claims_lakehouse.adjudication.rule_set import Codes
 
 CASES = standard_cases()
 DENIALS = [rule for rule in standard().rules if rule.outcome == "deny"]

@@ -14,7 +14,8 @@ from claims_lakehouse.adjudication import rule_sets
 from claims_lakehouse.adjudication.acts import approve
 from claims_lakehouse.adjudication.comparison import compare_rule_set
 from claims_lakehouse.adjudication.golden import Case, parse_cases, standard_cases
-from claims_lakehouse.adjudication.rule_set import ADJUSTMENTS, RuleSet, parse, read, standard
+from claims_lakehouse.adjudication.rule_file import parse, read, standard
+from claims_lakehouse.adjudication.rule_set import ADJUSTMENTS, RuleSet
 from claims_lakehouse.adjudication.rule_sets import adopt, adopted
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.history.rebuild import rebuild

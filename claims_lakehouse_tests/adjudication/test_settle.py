@@ -19,7 +19,7 @@ from claims_lakehouse.adjudication import decide as deciding
 from claims_lakehouse.adjudication import rule_sets, stage
 from claims_lakehouse.adjudication import settle as settling
 from claims_lakehouse.adjudication.decide import statement
-from claims_lakehouse.adjudication.rule_set import standard
+from claims_lakehouse.adjudication.rule_file import standard
 from claims_lakehouse.adjudication.summary import day_summary
 from claims_lakehouse.contracts import feed_named
 from claims_lakehouse.errors import DecisionsUnsound

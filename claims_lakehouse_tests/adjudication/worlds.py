@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import duckdb
 
-from claims_lakehouse.adjudication import rule_set, rule_sets
+from claims_lakehouse.adjudication import rule_file, rule_sets
 from claims_lakehouse.adjudication.acts import SeenLine, seen_lines
 from claims_lakehouse.adjudication.settle import Settled
 from claims_lakehouse.adjudication.stage import adjudicate
@@ -134,7 +134,7 @@ class Clock(datetime):
 
 
 #: A rule set is parsed whenever decisions are settled, and comes out the same: worlds are settled often.
-parsed_once = cache(rule_set.parse)
+parsed_once = cache(rule_file.parse)
 
 
 def parse_once(monkeypatch: Any) -> None:

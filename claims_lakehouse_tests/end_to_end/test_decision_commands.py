@@ -16,7 +16,7 @@ import pytest
 from claims_lakehouse import cli
 from claims_lakehouse.adjudication import rule_sets
 from claims_lakehouse.adjudication.facts import FACTS
-from claims_lakehouse.adjudication.rule_set import parse, standard
+from claims_lakehouse.adjudication.rule_file import parse, standard
 from claims_lakehouse.adjudication.stage import adjudicate
 from claims_lakehouse.commands import decisions, review, rules
 from claims_lakehouse.commands import lakehouse as lakehouse_commands

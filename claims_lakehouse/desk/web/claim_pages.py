@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from claims_lakehouse.adjudication import acts
 from claims_lakehouse.adjudication.acts import SeenLine
-from claims_lakehouse.adjudication.explain import KnownFact, LineExplanation, Step
+from claims_lakehouse.adjudication.explanation import KnownFact, LineExplanation, Step
 from claims_lakehouse.adjudication.rule_set import GROUPS
 from claims_lakehouse.contracts import MEDICAL_CLAIMS
 from claims_lakehouse.desk.claim_account import FEEDS, Account, account, wording
