@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 import duckdb
 
 from claims_lakehouse.adjudication.decide import line_hash
-from claims_lakehouse.adjudication.rule_set import GROUPS, NEED_REMARK
+from claims_lakehouse.adjudication.rule_set import CARC, GROUPS, NEED_REMARK, RARC
 from claims_lakehouse.contracts import MEDICAL_CLAIMS
 from claims_lakehouse.errors import Overtaken, UsageError
 from claims_lakehouse.files import append_lines, make_folder, parsed_line, turn_at
@@ -125,11 +125,11 @@ def deny(
     """Deny a line that waits, with the codes that say why; UsageError where it does not wait, or the codes are none."""
     if group not in GROUPS:
         raise UsageError(f"The group of an adjustment: found '{group}'; expected {', '.join(GROUPS)}.")
-    if not (carc.isascii() and carc.isalnum() and 1 <= len(carc) <= 4):
+    if not CARC.fullmatch(carc):
         raise UsageError("The reason code (CARC): found no code; expected one as 96 or B7.")
     if carc in NEED_REMARK and not rarc:
         raise UsageError(f"CARC {carc} asks for a remark code (RARC); found none.")
-    if rarc is not None and not (rarc.isascii() and rarc.isalnum() and 2 <= len(rarc) <= 5):
+    if rarc is not None and not RARC.fullmatch(rarc):
         raise UsageError("The remark code (RARC): found no code; expected one as N130 or M53.")
     _say(settings, seen, "denied", ("pending",), because, who, group=group, carc=carc, rarc=rarc)
 

@@ -23,8 +23,10 @@ from claims_lakehouse.adjudication.facts import FACT_NAMED, FACTS
 from claims_lakehouse.adjudication.rule_set import (
     ADJUSTMENTS,
     APPEALED,
+    CARC,
     GROUPS,
     NEED_REMARK,
+    RARC,
     REVIEWED,
     Codes,
     Rule,
@@ -161,6 +163,10 @@ class _Reader:
         table = self.table(said, where, {"group": str, "carc": str, "reason": str}, ("rarc", "appeal"))
         if table["group"] not in GROUPS:
             raise self.wrong(f"{where} group", repr(table["group"]), ", ".join(GROUPS))
+        if not CARC.fullmatch(table["carc"]):
+            raise self.wrong(f"{where} carc", repr(table["carc"]), "an adjustment reason code, as 96 or B7")
+        if "rarc" in table and not RARC.fullmatch(table["rarc"]):
+            raise self.wrong(f"{where} rarc", repr(table["rarc"]), "a remark code, as N130 or M53")
         if table["carc"] in NEED_REMARK and "rarc" not in table:
             raise self.wrong(f"{where} rarc", "nothing", f"a remark: CARC {table['carc']} asks for one")
         return Codes(table["group"], table["carc"], table.get("rarc"), table["reason"], table.get("appeal"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -18,6 +19,8 @@ ADJUSTMENTS = (
 GROUPS = ("CO", "PR", "OA", "PI")
 #: Adjustment reasons that ask for a remark (X12 external code list 139).
 NEED_REMARK = ("16", "96", "A1")
+#: The form of adjustment reason and remark codes (X12 external code lists 139 and 411).
+CARC, RARC = re.compile("[A-Z0-9]{1,4}"), re.compile("[A-Z0-9]{2,5}")
 #: A line that a person denied has the codes that they gave; one that they opened again waits for their word.
 REVIEWED, APPEALED = "reviewed", "appealed"
 

@@ -147,6 +147,13 @@ def print_missing(days: Sequence[PaymentDay]) -> None:
             r" \[payees.<NPI>] for each.",
             soft_wrap=True,
         )
+    for one in days:
+        for payee, why in one.unwritten:
+            progress.print(
+                f"[yellow]Not written:[/] payment day {one.day}, payee {payee}: {plain(why)} The day cannot be sent"
+                " until that is settled.",
+                soft_wrap=True,
+            )
 
 
 def _claim_rows(claim: PaidClaim) -> Iterator[tuple[Any, ...]]:

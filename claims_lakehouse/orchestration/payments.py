@@ -1,5 +1,7 @@
 """Payments as an asset, one partition a payment day: its files, and checks that money is neither lost nor made."""
 
+import errno
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -10,7 +12,8 @@ from claims_lakehouse.orchestration.adjudication import DECISIONS
 from claims_lakehouse.orchestration.metadata import table
 from claims_lakehouse.orchestration.resources import OWNERS, WAREHOUSE_POOL, Lakehouse
 from claims_lakehouse.orchestration.stages import told_safely
-from claims_lakehouse.payments.stage import PaymentDay, make_payments
+from claims_lakehouse.payments.reconciliation import PayeeAccount
+from claims_lakehouse.payments.stage import PaymentDay, day_accounts, make_payments
 from claims_lakehouse.settings import Settings
 
 PAYMENTS = dg.AssetKey("payments")
@@ -47,8 +50,13 @@ def payments(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.Mate
             context.log_event(_unsound(day, str(error)))
             raise
         if day not in days:
-            raise UsageError(f"There is nothing to be paid on {day}.")
-    return dg.MaterializeResult(metadata=_metadata(days[day]), check_results=[_check(days[day])])
+            context.log.warning(f"There is nothing to be paid on {day} any more.")
+            return dg.MaterializeResult(metadata={"dagster/row_count": 0}, check_results=[_check(None, [])])
+        for other, one in days.items():
+            if one.is_new and other != day:
+                _log(context, one)
+        accounts = list(days[day].accounts) or day_accounts(lakehouse.settings(), day)
+    return dg.MaterializeResult(metadata=_metadata(days[day], accounts), check_results=[_check(days[day], accounts)])
 
 
 def pay(context: Any, settings: Settings) -> None:
@@ -65,17 +73,27 @@ def pay(context: Any, settings: Settings) -> None:
     except UsageError as error:  # the payer's settings
         context.log.error(f"No payment files were made: {error}")  # noqa: TRY400 - a traceback may quote data
         return
+    except OSError as error:  # a full disk, or a folder that cannot be written
+        told = f"{type(error).__name__} {errno.errorcode.get(error.errno or 0, '')}".strip()
+        context.log.error(f"No payment files were made: {told}. They are made by the next run.")  # noqa: TRY400
+        return
     partitions = {day.isoformat() for day in (one.day for one in days)}
     there = set(context.instance.get_dynamic_partitions(str(payment_days.name)))
     if partitions - there:
         context.instance.add_dynamic_partitions(str(payment_days.name), sorted(partitions - there))
+    for gone in sorted(there - partitions):  # nothing is told on it any more
+        context.instance.delete_dynamic_partition(str(payment_days.name), gone)
     for one in days:
         if one.is_new:
             _log(context, one)
 
 
-def _metadata(one: PaymentDay) -> dict[str, Any]:
+def _metadata(one: PaymentDay, accounts: Sequence[PayeeAccount]) -> dict[str, Any]:
     return {
+        "accounts": table(
+            ("payee", "decided", "told", "balance", "paid", "bank"),
+            [tuple("" if one is None else str(one) for one in account[:6]) for account in accounts],
+        ),
         "dagster/row_count": one.claims + one.reversals,
         "payees": one.payees,
         "claims": one.claims,
@@ -84,14 +102,19 @@ def _metadata(one: PaymentDay) -> dict[str, Any]:
         "balance_forwarded": float(one.forwarded),
         "files": table(("file",), [(name,) for name in one.files]),
         "payees_without_settings": table(("payee",), [(name,) for name in one.unknown]),
+        "not_written": table(("payee", "why"), list(one.unwritten)),
         "sent": one.is_closed,
     }
 
 
-def _check(one: PaymentDay) -> dg.AssetCheckResult:
+def _check(one: PaymentDay | None, accounts: Sequence[PayeeAccount]) -> dg.AssetCheckResult:
+    """Whether each payee's decisions, 835, balances and bank entry agree; what could not be written does not."""
+    wrong = [f"payee {account.payee}: {told}" for account in accounts for told in account.differences]
+    wrong += [f"payee {payee}: {why}" for payee, why in one.unwritten] if one else []
+    payees = one.payees if one else 0
     return dg.AssetCheckResult(
-        asset_key=PAYMENTS, check_name=_RECONCILED, passed=True,
-        description=f"{one.payees:,} payees: decided = paid + carried.", metadata={"payees": one.payees},
+        asset_key=PAYMENTS, check_name=_RECONCILED, passed=not wrong, metadata={"payees": payees, "found": wrong[:20]},
+        description="; ".join(wrong[:3]) or f"{payees:,} payees: decided = told = paid + carried, and the bank agrees.",
     )  # fmt: skip
 
 
@@ -105,8 +128,8 @@ def _unsound(day: date, why: str) -> dg.AssetCheckEvaluation:
 
 def _log(context: Any, one: PaymentDay) -> None:
     day = one.day.isoformat()
-    context.log_event(dg.AssetMaterialization(PAYMENTS, metadata=_metadata(one), partition=day))
-    check = _check(one)
+    context.log_event(dg.AssetMaterialization(PAYMENTS, metadata=_metadata(one, one.accounts), partition=day))
+    check = _check(one, one.accounts)
     context.log_event(
         dg.AssetCheckEvaluation(
             asset_key=PAYMENTS, check_name=_RECONCILED, passed=check.passed, metadata=check.metadata,

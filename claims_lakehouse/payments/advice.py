@@ -39,6 +39,8 @@ class PaidLine:
         allowed: What the plan allows.
         paid: What is paid.
         adjustments: What is not, and why.
+        authorization_number: The agreement by which it was decided, where there is one.
+        rendering_npi: Who gave the service, where that is another than for the claim.
     """
 
     line_number: int
@@ -51,6 +53,8 @@ class PaidLine:
     allowed: Decimal
     paid: Decimal
     adjustments: tuple[LineAdjustment, ...]
+    authorization_number: str | None = None
+    rendering_npi: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,15 +64,16 @@ class PaidClaim:
     Attributes:
         claim_id: The claim's number, as the provider gave it (CLP01).
         status: 1 processed, 4 denied, 22 reversal.
-        control_number: The payer's number of this statement of the claim (CLP07).
+        control_number: The payer's number of the claim (CLP07), the same whenever the payee is told of it.
         patient_id: The patient's member number (NM109 of QC).
         patient_first: Given name, where the patient is known.
         patient_last: Family name, where the patient is known.
-        rendering_npi: Who gave the service.
+        rendering_npi: Who gave the service of the first line.
         place_of_service: CMS's code (CLP08), where it was said.
         frequency_code: CLP09.
         received_on: When the claim was received (DTM*050).
         lines: Its lines.
+        coverage_ended: When coverage ended, where a line is denied for that (DTM*036).
     """
 
     claim_id: str
@@ -82,6 +87,7 @@ class PaidClaim:
     frequency_code: str
     received_on: date
     lines: tuple[PaidLine, ...]
+    coverage_ended: date | None = None
 
     @property
     def charge(self) -> Decimal:

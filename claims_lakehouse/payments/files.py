@@ -15,16 +15,19 @@ from pathlib import Path
 
 import duckdb
 
+from claims_lakehouse.errors import PaymentsUnsound
 from claims_lakehouse.files import make_folder, replacing, write_json
-from claims_lakehouse.payments.nacha import write_bank_file
+from claims_lakehouse.payments.nacha import check_entry, write_bank_file
 from claims_lakehouse.payments.payer import PayerSettings
 from claims_lakehouse.payments.remittances import remittances
 from claims_lakehouse.payments.x12_835 import write_835
 from claims_lakehouse.settings import Settings
 
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
-#: Says from what a day's files were made; may be deleted at any time.
+#: Says from what a day's files were made, and which payees have none; may be deleted at any time.
 _MADE = "made.json"
+#: Of what form files are: those of open days are made anew by a later one.
+_FORM = 2
 
 
 def write_files(
@@ -67,19 +70,20 @@ def write_files(
     if payer is None:
         return written
     for day, look in sorted(looks.items()):
-        made = {"told": str(look), "payer": payer.digest}
+        made: dict[str, object] = {"told": str(look), "payer": payer.digest, "form": _FORM}
         folder = make_folder(settings.payments(day))
         if _is_made(folder, made):
             continue
         written.add(day)
         wanted: dict[str, str] = {}
-        for name, data in _contents(con, day, payer):
+        unwritten: dict[str, str] = {}
+        for name, data in _contents(con, day, payer, unwritten):
             wanted[name] = sha256(data).hexdigest()
             _write(folder / name, data)
         for left in folder.iterdir():
             if left.name not in wanted and left.is_file():
                 left.unlink()
-        write_json(folder / _MADE, made | {"files": wanted})
+        write_json(folder / _MADE, made | {"files": wanted, "unwritten": unwritten})
     return written
 
 
@@ -91,24 +95,40 @@ def _told_by(folder: Path) -> str | None:
         return None
 
 
-def _contents(con: duckdb.DuckDBPyConnection, day: date, payer: PayerSettings) -> Iterator[tuple[str, bytes]]:
-    """A day's files, name and bytes."""
+def unwritten_payees(folder: Path) -> dict[str, str]:
+    """Payees of whom a day's remittance could not be written, and why: nobody is told or paid by it."""
+    try:
+        return dict(json.loads((folder / _MADE).read_text(encoding="utf-8"))["unwritten"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _contents(
+    con: duckdb.DuckDBPyConnection, day: date, payer: PayerSettings, unwritten: dict[str, str]
+) -> Iterator[tuple[str, bytes]]:
+    """A day's files, name and bytes; what keeps a payee's from being written is noted, and the others go on."""
     told = []
     for remittance in remittances(con, day):
         if remittance.payee not in payer.payees:
             continue
-        yield f"{remittance.payee}.835", write_835(remittance, payer, payer.payee(remittance.payee))
+        try:
+            check_entry(remittance)
+            data = write_835(remittance, payer, payer.payee(remittance.payee))
+        except PaymentsUnsound as error:
+            unwritten[remittance.payee] = str(error)
+            continue
+        yield f"{remittance.payee}.835", data
         told.append(remittance)
     bank = write_bank_file(day, told, payer)
     if bank is not None:
         yield f"{day}.ach", bank
 
 
-def _is_made(folder: Path, made: dict[str, str]) -> bool:
+def _is_made(folder: Path, made: dict[str, object]) -> bool:
     """Whether the files that lie there were made from just that, and are whole."""
     try:
         known = json.loads((folder / _MADE).read_text(encoding="utf-8"))
-        files = known.pop("files")
+        files, _ = known.pop("files"), known.pop("unwritten")
         whole = all(sha256((folder / name).read_bytes()).hexdigest() == digest for name, digest in files.items())
         return bool(
             known == made and whole and {*files, _MADE} == {path.name for path in folder.iterdir() if path.is_file()}

@@ -59,25 +59,29 @@ def write_bank_file(day: date, remittances: Sequence[Remittance], payer: PayerSe
         payee = payer.payee(remittance.payee) if remittance.paid > 0 else None
         if payee is None or payee.account is None:
             continue
-        if remittance.trace in traces or not _TRACE.fullmatch(remittance.trace):
-            raise PaymentsUnsound(f"Bank file of {day}: found a trace twice or of another form; expected each once.")
+        if remittance.trace in traces:
+            raise PaymentsUnsound(f"Bank file of {day}: found a trace twice; expected each once.")
+        check_entry(remittance)
         traces.add(remittance.trace)
         batch.credit(
             name=plain_text(payee.name, 22),
             routing=payee.account.routing,
             account=payee.account.account,
             account_type=payee.account.account_type,
-            amount_cents=_cents(day, remittance),
+            amount_cents=int(remittance.paid * 100),
             id_number=payee.npi,
             addenda=f"TRN*1*{remittance.trace}*{payer.originator}\\",
         )
     return str(file.render()).encode("ascii") if traces else None
 
 
-def _cents(day: date, remittance: Remittance) -> int:
+def check_entry(remittance: Remittance) -> None:
+    """PaymentsUnsound where a payment or its trace does not fit the fields of an entry."""
+    where = f"Payment of {remittance.day} to payee {remittance.payee}"
     cents = remittance.paid * 100
-    if cents != int(cents) or cents > _MOST_CENTS:
-        raise PaymentsUnsound(
-            f"Bank file of {day}: found a payment of parts of a cent or too large; expected $99,999,999.99 at most."
-        )
-    return int(cents)
+    if cents != int(cents):
+        raise PaymentsUnsound(f"{where}: found parts of a cent; expected whole cents.")
+    if cents > _MOST_CENTS:
+        raise PaymentsUnsound(f"{where}: found a sum that is too large; expected $99,999,999.99 at most.")
+    if not _TRACE.fullmatch(remittance.trace):
+        raise PaymentsUnsound(f"{where}: found a trace of another form; expected up to 50 digits and capital letters.")

@@ -119,13 +119,11 @@ def _date_decisions(con: duckdb.DuckDBPyConnection, closed: Sequence[ClosedDay])
 
 
 def _first_open(con: duckdb.DuckDBPyConnection, last: date | None) -> date | None:
-    """The first day that is open: the first received day after the last that is closed, or else the day after it."""
-    [(first,)] = con.execute(
-        "SELECT min(day) FROM dated_decision WHERE day > coalesce($last, DATE '0001-01-01')", {"last": last}
-    ).fetchall()
-    if first is not None or last is None:
-        return first  # type: ignore[no-any-return]
-    return last + timedelta(days=1)
+    """The first day that is open: the day after the last that is closed, whatever is received; else the first."""
+    if last is not None:
+        return last + timedelta(days=1)
+    [(first,)] = con.execute("SELECT min(day) FROM dated_decision").fetchall()
+    return first  # type: ignore[no-any-return]
 
 
 def _lay_closed(con: duckdb.DuckDBPyConnection, closed: Sequence[ClosedDay]) -> None:

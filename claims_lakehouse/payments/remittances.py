@@ -30,7 +30,7 @@ def remittances(con: duckdb.DuckDBPyConnection, day: date, payee: str | None = N
     rows = con.execute(
         """
         SELECT told.payee, told.claim_id, told.status, upper(left(md5(concat_ws(chr(31), told.claim_id, told.patient_id,
-               told.payee, told.told_on)), 15)), told.patient_id, fname, lname, content
+               told.payee)), 15)), told.patient_id, fname, lname, content
         FROM internal.remitted_claim AS told
         LEFT JOIN dim_patient AS patient ON patient.patient_id = told.patient_id AND patient.is_current
         WHERE day = $day AND ($payee IS NULL OR payee = $payee)
@@ -55,6 +55,7 @@ def _claim(
     return PaidClaim(
         claim_id, status, control, patient, first, last, content["rendering_npi"], content["place_of_service"],
         content["frequency_code"], content["received_on"], tuple(_line(line, is_reversal) for line in content["lines"]),
+        content["coverage_ended"],
     )  # fmt: skip
 
 
@@ -70,6 +71,7 @@ def _line(line: dict[str, Any], is_reversal: bool) -> PaidLine:
     return PaidLine(
         line["line_number"], line["procedure_code"], modifiers, line["service_from"], line["service_to"], line["units"],
         signed(line["charge"]), signed(line["allowed"]), signed(line["paid"]), tuple(adjustments),
+        line["authorization_number"], line["rendering_npi"],
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -15,9 +15,10 @@ from claims_lakehouse.files import replacing
 from claims_lakehouse.history.ledger import read_changes
 from claims_lakehouse.history.recovery import sound_warehouse
 from claims_lakehouse.payments.closed import TELLING, Sent, closed_days, digest_of, write_sent
-from claims_lakehouse.payments.files import write_files
+from claims_lakehouse.payments.files import unwritten_payees, write_files
 from claims_lakehouse.payments.payer import PayerSettings
 from claims_lakehouse.payments.payer_file import read_payer
+from claims_lakehouse.payments.reconciliation import PayeeAccount, all_differences, reconcile
 from claims_lakehouse.payments.remit import remit
 from claims_lakehouse.settings import Settings, payer_settings
 from claims_lakehouse.warehouse.connection import transaction
@@ -36,7 +37,8 @@ class PaymentDay(NamedTuple):
 
     `files` are names below payments/<day>; empty where no payer is configured. `unknown` are payees of whom the
     payer's settings say nothing: they are told and paid nothing until these do. `is_new` says that the day came out
-    otherwise than it was.
+    otherwise than it was. `unwritten` are payees whose remittance could not be written, with the reason: the others'
+    are. `accounts` are what files made just now come to, read back.
     """
 
     day: date
@@ -49,6 +51,8 @@ class PaymentDay(NamedTuple):
     is_closed: bool
     unknown: tuple[str, ...] = ()
     is_new: bool = False
+    unwritten: tuple[tuple[str, str], ...] = ()
+    accounts: tuple[PayeeAccount, ...] = ()
 
 
 def make_payments(settings: Settings) -> list[PaymentDay]:
@@ -90,8 +94,20 @@ def _make(con: duckdb.DuckDBPyConnection, settings: Settings, payer: PayerSettin
         remit(con, closed)
     note_nothing_decided(settings, changes, read_changes(con))
     written = write_files(con, settings, payer, {one.day for one in closed})
-    days = payment_days(con, settings, payer)
-    return [one._replace(is_new=one.day in written or (one[:5], one.is_closed) not in before) for one in days]
+    accounts = {day: reconcile(con, settings, day) for day in sorted(written)}
+    if differences := list(all_differences(accounts)):
+        raise PaymentsUnsound(f"Payment files do not say what is remitted: {'; '.join(differences[:3])}.")
+    return [
+        one._replace(is_new=one.day in written or (one[:5], one.is_closed) not in before,
+                     accounts=tuple(accounts.get(one.day, ())))
+        for one in payment_days(con, settings, payer)
+    ]  # fmt: skip
+
+
+def day_accounts(settings: Settings, day: date) -> list[PayeeAccount]:
+    """What a day's files come to, payee by payee, beside what was decided."""
+    with sound_warehouse(settings) as con:
+        return reconcile(con, settings, day)
 
 
 def payment_days(
@@ -109,9 +125,9 @@ def payment_days(
     for day, payees, claims, reversals, paid, forwarded, is_closed in rows:
         unknown = tuple(payee for payee in payees if payee not in payer.payees) if payer and not is_closed else ()
         files = tuple(_files(settings, day))
-        days.append(
-            PaymentDay(day, len(payees), int(claims), int(reversals), paid, forwarded, files, is_closed, unknown)
-        )
+        unwritten = () if is_closed else tuple(sorted(unwritten_payees(settings.payments(day)).items()))
+        one = PaymentDay(day, len(payees), int(claims), int(reversals), paid, forwarded, files, is_closed, unknown)
+        days.append(one._replace(unwritten=unwritten))
     return days
 
 
@@ -146,6 +162,19 @@ def mark_sent(settings: Settings, day: date, *, who: str, seen: dict[str, str | 
                 f"Payment day {day}: the payer's settings say nothing of {len(days[day].unknown)} payees, the first is"
                 f" {days[day].unknown[0]}; expected a table payees.<NPI> for each."
             )
+        if days[day].unwritten:
+            payee, why = days[day].unwritten[0]
+            raise UsageError(
+                f"Payment day {day}: {len(days[day].unwritten)} remittances cannot be written, the first is payee"
+                f" {payee}'s: {why} Settle what is wrong with its claims first."
+            )
+        if day > datetime.now(UTC).date():
+            raise UsageError(
+                f"Payment day {day} has not come. The priming is told on the last day of the year of its last claim, or"
+                " the day before the first later received day: it can be sent once a later delivery is there."
+            )
+        if differences := list(all_differences({day: reconcile(con, settings, day)})):
+            raise PaymentsUnsound(f"Payment files do not say what is remitted: {'; '.join(differences[:3])}.")
         if before != file_digests(settings, day):
             raise Overtaken(
                 f"The files of payment day {day} came out otherwise just now: look at them, and send these."

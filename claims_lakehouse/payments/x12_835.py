@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, time
 from decimal import Decimal
 from functools import cache
@@ -27,13 +28,21 @@ from claims_lakehouse.payments.payer import Payee, PayerSettings
 from claims_lakehouse.payments.x12_text import identifier, plain_text
 
 _MOST_MODIFIERS = 4
+#: Service lines of a claim that every reader takes: the guide has 999, x12sdk 99.
+_MOST_LINES = 99
+#: The guide has ten digits for an amount (element 782).
+_MOST = Decimal("99999999.99")
 #: CLP06: a preferred provider organization. Plans do not say what they are.
 _FILING_INDICATOR = "12"
 #: NM103, of which the guide can do without where it is not known, and readers cannot.
 _UNKNOWN = "UNKNOWN"
-#: What oxedi's tables hold beside their own columns.
+#: What oxedi's tables hold beside their own columns, and the guide's order of segments that share a position there.
 _PATCH: dict[str, Any] = {
     "segments": {"SVC": {"elements": {"5": {"scale": 3}, "7": {"scale": 3}}}},
+    "loops": {
+        "2100": {"occurrences": {"coverage_expiration_date": {"pos": 20499}}},
+        "2110": {"occurrences": {"service_identification": {"pos": 20999}}},
+    },
     "tables": {
         "payments": {
             "columns": {
@@ -41,7 +50,12 @@ _PATCH: dict[str, Any] = {
                 "payee_tax_id": {"loop": "1000B", "segment": "REF", "where": {"1": "TJ"}, "element": 2},
             }
         },
-        "claims": {"columns": {"received_on": {"segment": "DTM", "where": {"1": "050"}, "element": 2}}},
+        "claims": {
+            "columns": {
+                "coverage_ended": {"segment": "DTM", "where": {"1": "036"}, "element": 2},
+                "received_on": {"segment": "DTM", "where": {"1": "050"}, "element": 2},
+            }
+        },
         "services": {
             "columns": {
                 **{
@@ -50,6 +64,7 @@ _PATCH: dict[str, Any] = {
                 },
                 "service_from": {"segment": "DTM", "where": {"1": "150"}, "element": 2},
                 "service_to": {"segment": "DTM", "where": {"1": "151"}, "element": 2},
+                "authorization_number": {"segment": "REF", "where": {"1": "G1"}, "element": 2},
             }
         },
         "remarks": {
@@ -71,12 +86,13 @@ _CLAIM = {
     "patient_first_name": _TEXT, "patient_id_qualifier": _TEXT, "patient_id": _TEXT,
     "rendering_provider_entity_type": _TEXT, "rendering_provider_name": _TEXT,
     "rendering_provider_id_qualifier": _TEXT, "rendering_provider_id": _TEXT, "received_on": _DAY,
+    "coverage_ended": _DAY,
 }  # fmt: skip
 _SERVICE = {
     "claim": _NUMBER, "procedure_qualifier": _TEXT, "procedure_code": _TEXT, "modifier_1": _TEXT, "modifier_2": _TEXT,
     "modifier_3": _TEXT, "modifier_4": _TEXT, "charge_amount": _MONEY, "payment_amount": _MONEY, "units_paid": _UNITS,
     "original_units": _UNITS, "service_date": _DAY, "service_from": _DAY, "service_to": _DAY,
-    "line_item_control_number": _TEXT, "allowed_amount": _MONEY,
+    "allowed_amount": _MONEY, "authorization_number": _TEXT, "line_item_control_number": _TEXT,
 }  # fmt: skip
 _ADJUSTMENT = {"claim": _NUMBER, "service": _NUMBER, "group_code": _TEXT, "reason_code": _TEXT, "amount": _MONEY}
 _REMARK = {"claim": _NUMBER, "service": _NUMBER, "code_list": _TEXT, "remark": _TEXT}
@@ -95,11 +111,16 @@ def write_835(remittance: Remittance, payer: PayerSettings, payee: Payee) -> byt
     """
     if payee.npi != remittance.payee:
         raise PaymentsUnsound("835: found a remittance of one payee and settings of another; expected one payee.")
+    if any(max(abs(line.charge), line.allowed) > _MOST for claim in remittance.claims for line in claim.lines):
+        raise PaymentsUnsound(
+            f"835 of {remittance.day} for payee {payee.npi}: found an amount of a line that is too large; expected"
+            f" ${_MOST:,} at most, as the guide has it."
+        )
     envelope = oxedi.Envelope(
         sender_qualifier="30",
         sender_id=payer.tax_id,
-        receiver_qualifier="30",
-        receiver_id=payee.tax_id,
+        receiver_qualifier="ZZ",
+        receiver_id=payee.npi,
         usage_indicator=payer.usage,
         control_number=remittance.control_number,
         date=remittance.day,
@@ -110,7 +131,10 @@ def write_835(remittance: Remittance, payer: PayerSettings, payee: Payee) -> byt
         return oxedi.write(tables, envelope, spec=_spec())
     except oxedi.WriteError as error:
         found = _told(error)
-    raise PaymentsUnsound(f"835 of {remittance.day}: found {found}; expected a balanced file that follows its guide.")
+    raise PaymentsUnsound(
+        f"835 of {remittance.day} for payee {payee.npi}: found {found}; expected a balanced file that follows"
+        " its guide."
+    )
 
 
 @cache
@@ -197,7 +221,7 @@ def _claims(remittance: Remittance) -> dict[str, pa.Table]:
     services: list[_Row] = []
     adjustments: list[_Row] = []
     remarks: list[_Row] = []
-    for number, claim in enumerate(remittance.claims):
+    for number, claim in enumerate(_split(remittance.claims)):
         claims.append((1, *_claim(claim, remittance.payee)))
         for line in claim.lines:
             service = len(services)
@@ -214,8 +238,23 @@ def _claims(remittance: Remittance) -> dict[str, pa.Table]:
     }
 
 
+def _split(claims: Sequence[PaidClaim]) -> Iterator[PaidClaim]:
+    """Claims as one CLP can hold them: of one who gave the service, and of not too many lines.
+
+    Others are told in parts of the same numbers, each of which balances. (The guide has REF*HPI for a line that another
+    gave; x12sdk does not read it.)
+    """
+    for claim in claims:
+        by_renderer: dict[str, list[PaidLine]] = {}
+        for line in claim.lines:
+            by_renderer.setdefault(line.rendering_npi or claim.rendering_npi, []).append(line)
+        for npi, lines in by_renderer.items():
+            for first in range(0, len(lines), _MOST_LINES):
+                yield replace(claim, rendering_npi=npi, lines=tuple(lines[first : first + _MOST_LINES]))
+
+
 def _claim(claim: PaidClaim, payee: str) -> _Row:
-    """CLP, NM1 and DTM*050."""
+    """CLP, NM1, MOA and DTM."""
     share = Decimal(0) if claim.status == "22" else claim.patient_share
     patient_id = identifier(claim.patient_id, 80)
     has_id = len(patient_id) > 1  # NM109 has two characters at least.
@@ -236,6 +275,7 @@ def _claim(claim: PaidClaim, payee: str) -> _Row:
         patient_id if has_id else None,
         *(("1", _UNKNOWN, "XX", claim.rendering_npi) if has_renderer else (None, None, None, None)),
         claim.received_on,
+        claim.coverage_ended,
     )
 
 
@@ -255,8 +295,9 @@ def _service(line: PaidLine) -> _Row:
         Decimal(0) if is_denied else line.units,
         line.units if is_denied else None,
         *((line.service_from, None, None) if is_day else (None, line.service_from, line.service_to)),
-        str(line.line_number),
         line.allowed or None,
+        identifier(line.authorization_number, 50) if line.authorization_number else None,
+        str(line.line_number),
     )
 
 

@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 #: X12's extended set of characters, less the four that separate.
 _NOT_WRITTEN = re.compile(r"""[^A-Za-z0-9 !"&'()+,\-./;?=%@\[\]_{}\\|<>#$`]""")
+#: What an escape of ours looks like: text that has it is escaped itself.
+_ESCAPED = re.compile("%(?=[0-9A-Fa-f]{2})")
 _SEPARATORS = re.compile(r"[*:~^\s\x00-\x1f\x7f]+")
 #: Letters that Unicode does not take apart into a letter of ours and an accent.
 _LETTERS = str.maketrans(
@@ -30,7 +32,7 @@ def plain_text(text: str, longest: int) -> str:
 
 def identifier(text: str, longest: int) -> str:
     """An identifier as it is where X12 can write it; otherwise so that it can be told from every other."""
-    written = text.strip()
+    written = _ESCAPED.sub("%25", text.strip())
     if _NOT_WRITTEN.search(written) is not None:
         written = _NOT_WRITTEN.sub(lambda found: _quoted(found[0]), written)
     if len(written) > longest:

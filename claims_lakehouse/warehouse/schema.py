@@ -104,8 +104,10 @@ CREATE TABLE IF NOT EXISTS internal.remitted_claim (
         lines STRUCT(
             line_number INTEGER, procedure_code VARCHAR, modifiers VARCHAR, service_from DATE, service_to DATE,
             units DECIMAL(9, 3), charge DECIMAL(12, 2), allowed DECIMAL(12, 2), paid DECIMAL(12, 2),
-            adjustments STRUCT(group_code VARCHAR, carc VARCHAR, rarc VARCHAR, amount DECIMAL(12, 2))[]
-        )[]
+            adjustments STRUCT(group_code VARCHAR, carc VARCHAR, rarc VARCHAR, amount DECIMAL(12, 2))[],
+            authorization_number VARCHAR, rendering_npi VARCHAR
+        )[],
+        coverage_ended DATE
     ),
     is_closed BOOLEAN NOT NULL
 );

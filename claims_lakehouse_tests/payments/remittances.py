@@ -203,5 +203,19 @@ REMITTANCES = {
             control_number="P~1",
         )
     ),
+    "a line of somebody else, by an agreement, after coverage ended": remittance(
+        claim(
+            denied_line(adjustments=(adjustment("PR", "27", "50.00"),)),
+            denied_line(
+                line_number=2,
+                adjustments=(adjustment("PR", "27", "50.00"),),
+                authorization_number="A-1",
+                rendering_npi="1999999984",
+            ),
+            status="4",
+            coverage_ended=date(2024, 1, 31),
+        )
+    ),
+    "a claim of 200 lines": remittance(claim(*(line(line_number=number) for number in range(1, 201)))),
     "a claim number that is too long": remittance(claim(claim_id="0123456789" * 4, patient_last="Ward " * 20)),
 }

@@ -94,7 +94,7 @@ def naive(log: Log, closed: dict[int, list[tuple[str, str, str, int]]]) -> dict[
         for payee, claim, status, paid in sorted(rows, key=lambda row: row[2] != "22"):
             told[claim] = State(None, None) if status == "22" else State(payee, paid)
     last = max(closed, default=-1)
-    days = sorted({day for by_day in log.values() for day in by_day if day > last}) or [last + 1]
+    days = sorted({day for by_day in log.values() for day in by_day if day > last} | ({last + 1} if closed else set()))
     for day in days:
         for claim in sorted({*log, *told}):
             now, before = stands(log.get(claim, {}), day), told.get(claim, State(None, None))

@@ -28,11 +28,13 @@ from claims_lakehouse.history.ledger import read_changes
 from claims_lakehouse.history.purge import purge
 from claims_lakehouse.history.rebuild import rebuild
 from claims_lakehouse.orchestration.resources import Lakehouse as LakehouseResource
+from claims_lakehouse.payments import files as files_of_days
 from claims_lakehouse.payments import stage
 from claims_lakehouse.payments.closed import sent_days
 from claims_lakehouse.payments.payer_file import made_up_settings, read_payer
+from claims_lakehouse.payments.reconciliation import all_differences
 from claims_lakehouse.payments.remittances import control_number
-from claims_lakehouse.payments.stage import PaymentDay, make_payments, mark_sent
+from claims_lakehouse.payments.stage import PaymentDay, day_accounts, make_payments, mark_sent
 from claims_lakehouse.serving.publish import publish
 from claims_lakehouse_tests.adjudication.worlds import (
     ON_RECORD,
@@ -396,7 +398,77 @@ def test_a_priming_that_comes_last_is_told_before_any_other_day_or_on_the_first_
             (advice.day, *claim[1:]) for advice in advices(files(one)) for claim in advice.claims if claim[0] == "C0"
         ]
     assert told[lake] == [("2024-01-31", "4", 0), (FIRST, "22", 0), (FIRST, "1", 64)]
-    assert told[other] == [(SECOND, "1", 64)]
+    assert told[other] == [("2024-02-02", "1", 64)]
+
+
+# --- What keeps one payee from being paid keeps nobody else ---
+
+
+def test_a_remittance_that_cannot_be_written_keeps_nobody_elses_from_being_made(lake: Lakehouse) -> None:
+    before = files(lake)
+    large = of_b("2024-01-16", claim_id="C20", patient_id="9000U", charge_amount="100000000.00")  # no member: denied
+    receive(lake, CLAIMS, "2024-02-12", large, served("2024-01-16", claim_id="C21"))
+    receive(lake, CLAIMS, "2024-02-20", served("2024-01-17", claim_id="C22", patient_id="9000U"))
+    days = {one.day.isoformat(): one for one in pay(lake)}
+    [(payee, why)] = days["2024-02-12"].unwritten
+    assert (payee, "too large" in why, days["2024-02-12"].files) == (B, True, (f"{A}.835",))
+    assert f"{A}.835" in days["2024-02-20"].files
+    assert {name: data for name, data in files(lake).items() if name in before and not name.startswith(LAST)} == {
+        name: data for name, data in before.items() if not name.startswith(LAST)
+    }
+    close(lake, FIRST, SECOND, THIRD)
+    with pytest.raises(UsageError, match=rf"1 remittances cannot be written, the first is payee {B}'s: "):
+        close(lake, "2024-02-12")
+    correct(lake, CLAIMS, "2024-02-12", charge_amount="100.00")
+    assert at(pay(lake), "2024-02-12").unwritten == ()
+    close(lake, "2024-02-12")
+    hold_the_law(lake)
+
+
+# --- Files are held to what was remitted ---
+
+
+def test_a_days_accounts_say_what_was_decided_told_and_sent_to_the_bank(lake: Lakehouse) -> None:
+    day = date.fromisoformat(LAST)
+    assert [tuple(one) for one in day_accounts(lake.settings, day)] == [
+        (B, 72, 72, 64, 8, 8, ()),
+        (A, 72, 72, 72, 0, None, ()),
+    ]
+    accounts = day_accounts(lake.settings, date.fromisoformat(SECOND))
+    assert [(one.payee, one.paid, one.bank) for one in accounts] == [(B, 64, 64), (BY_CHECK, 40, None), (A, 16, 16)]
+
+
+@pytest.mark.parametrize(
+    ("file", "was", "becomes", "found"),
+    [
+        (f"{A}.835", b"*40*10*", b"*41*10*", "claims of the 835: found 17.00; expected 16.00"),
+        (f"{A}.835", b"BPR*I*16*", b"BPR*I*15*", "payment of the 835: found 15.00; expected 16.00"),
+        (f"{A}.835", b"TRN*1*20240205", b"TRN*1*20240206", f"trace of the 835: found 20240206{A}"),
+        (f"{SECOND}.ach", b"0000001600", b"0000001700", "bank entry: found 17.00"),
+        (f"{SECOND}.ach", A.encode(), b"1000000021", "payee 1000000021: the bank is told to pay nobody"),
+        (f"{SECOND}.ach", b"TRN*1*20240205", b"TRN*1*20240206", "bank entry: found 64.00 by 20240206"),
+        (f"{SECOND}.ach", b"000000008000", b"000000008100", "total of the bank file: found 81.00; expected 80.00"),
+    ],
+)
+def test_a_file_that_says_something_else_is_found(
+    lake: Lakehouse, file: str, was: bytes, becomes: bytes, found: str
+) -> None:
+    day, path = date.fromisoformat(SECOND), lake.settings.payments(date.fromisoformat(SECOND)) / file
+    data = path.read_bytes()
+    assert was in data
+    path.write_bytes(data.replace(was, becomes, 1))
+    told = list(all_differences({day: day_accounts(lake.settings, day)}))
+    assert any(found in one for one in told), told
+
+
+def test_files_that_do_not_say_what_is_remitted_keep_a_day_from_being_sent(
+    lake: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files_of_days, "write_bank_file", lambda *_: None)
+    (lake.settings.payments(date.fromisoformat(FIRST)) / "made.json").unlink()
+    for _ in range(2):
+        with pytest.raises(PaymentsUnsound, match=rf"payment day {FIRST}, payee {A}: bank entry: found none; expected"):
+            close(lake, FIRST)
 
 
 # --- A function of deliveries, whatever came first ---
@@ -716,24 +788,23 @@ def test_a_day_with_a_payee_of_whom_settings_say_nothing_is_not_closed(
     refused(lake, SECOND, BY_CHECK)
 
 
-def test_what_changes_after_a_day_was_sent_is_told_on_the_next_open_day_once(lake: Lakehouse) -> None:
+def test_what_changes_after_a_day_was_sent_is_told_once_the_day_after(lake: Lakehouse) -> None:
     close(lake, FIRST, SECOND)
     closed = {name: stat for name, stat in touched(lake).items() if name.startswith((FIRST, SECOND))}
     correct(lake, CLAIMS, SECOND, charge_amount="30.00")  # C5: $24 of $30, not $40 of $50
     receive(lake, CLAIMS, "2024-02-02", served("2024-01-17", claim_id="C11", procedure_code="97110"))
     pay(lake)
     assert {name: stat for name, stat in touched(lake).items() if name.startswith((FIRST, SECOND))} == closed
-    third = next(one for one in advices(files(lake)) if (one.day, one.payee) == (THIRD, A))
-    assert third.claims == [
-        ("C2", "22", -136), ("C5", "22", -40), ("C11", "1", 40), ("C2", "4", 0), ("C5", "1", 24),
-    ]  # fmt: skip
+    after, third = "2024-02-06", [("C2", "22", -136), ("C2", "4", 0)]
+    told = {(one.day, one.payee): one.claims for one in advices(files(lake))}
+    assert (told[after, A], told[THIRD, A]) == ([("C5", "22", -40), ("C11", "1", 40), ("C5", "1", 24)], third)
     hold_the_law(lake)
-    close(lake, THIRD)
+    close(lake, after, THIRD)
     hold_the_law(lake)
     close(lake, LAST)
     before = (everything(lake), touched(lake))
-    assert [one.is_new for one in pay(lake)] == [False, False, False, True], "one was closed"
-    assert [one.is_new for one in pay(lake)] == [False] * 4
+    assert [one.is_new for one in pay(lake)] == [False, False, False, False, True], "one was closed"
+    assert [one.is_new for one in pay(lake)] == [False] * 5
     assert (everything(lake), touched(lake)) == before
 
 
@@ -751,12 +822,11 @@ def test_with_no_later_day_it_is_told_the_day_after_the_last_that_was_sent(lake:
     pay(lake)
     assert [one.claims for one in advices(files(lake, "2024-02-17"))] == [[("C11", "22", -40), ("C11", "1", 24)]]
     hold_the_law(lake)
+    stood = files(lake, "2024-02-17")
     receive(lake, CLAIMS, "2024-02-20", served("2024-01-18", claim_id="C12", patient_id="9000U"))
     pay(lake)
-    assert files(lake, "2024-02-17") == {}
-    assert [one.claims for one in advices(files(lake, "2024-02-20"))] == [
-        [("C11", "22", -40), ("C11", "1", 24), ("C12", "4", 0)]
-    ]
+    assert files(lake, "2024-02-17") == stood, "what is received later moves no day that may be on its way to the bank"
+    assert [one.claims for one in advices(files(lake, "2024-02-20"))] == [[("C12", "4", 0)]]
     hold_the_law(lake)
 
 

@@ -16,7 +16,7 @@ from claims_lakehouse.errors import PaymentsUnsound
 from claims_lakehouse.payments.advice import Balance, PaidClaim, PaidLine, Remittance, effective_date
 from claims_lakehouse.payments.payer import PayerSettings
 from claims_lakehouse.payments.x12_835 import write_835
-from claims_lakehouse.payments.x12_text import plain_text
+from claims_lakehouse.payments.x12_text import identifier, plain_text
 from claims_lakehouse_tests.builders import REPOSITORY
 from claims_lakehouse_tests.payments.remittances import (
     BY_CHECK,
@@ -83,8 +83,8 @@ def test_the_file_is_what_the_guide_says(plan: PayerSettings) -> None:
         taken="5.25",
     )
     expected = [
-        "ISA*00*          *00*          *30*456123789      *30*987654321      *240301*0000*^*00501*000000077*0*T*:",
-        "GS*HP*456123789*987654321*20240301*0000*77*X*005010X221A1",
+        "ISA*00*          *00*          *30*456123789      *ZZ*1234567893     *240301*0000*^*00501*000000077*0*T*:",
+        "GS*HP*456123789*1234567893*20240301*0000*77*X*005010X221A1",
         "ST*835*0077",
         "BPR*I*4.75*C*ACH*CCP*01*123456780*DA*7000-111-7*1456123789**01*111111118*DA*7000222333*20240304",
         "TRN*1*202403011234567893*1456123789",
@@ -164,6 +164,38 @@ def test_balances_beyond_six_have_a_segment_of_their_own(plan: PayerSettings) ->
     data = written(remittance(balances=(*balances, Balance("nothing", Decimal(0))), paid=Decimal("53.00")), plan)
     assert [len(segment.split("*")) for segment in named(data, "PLB")] == [15, 5]
     assert imbalances(data) == []
+
+
+def test_who_gave_a_service_by_which_agreement_and_when_coverage_ended_is_told(plan: PayerSettings) -> None:
+    """Loops 2100 and 2110 of 005010X221A1: NM1*82, DTM*036 with CARC 27, REF*G1 before REF*6R."""
+    data = written(REMITTANCES["a line of somebody else, by an agreement, after coverage ended"], plan)
+    claim_days = ["DTM*036*20240131", "DTM*050*20240220", "DTM*472*20240214"]
+    assert named(data, "DTM") == ["DTM*405*20240301", *claim_days, *claim_days]
+    assert named(data, "REF")[1:] == ["REF*6R*1", "REF*G1*A-1", "REF*6R*2"]
+    assert [segment.split("*")[1:6] for segment in named(data, "CLP")] == [
+        ["C#1", "4", "50", "0", "50"], ["C#1", "4", "50", "0", "50"],
+    ]  # fmt: skip
+    assert [segment.split("*")[-1] for segment in named(data, "NM1")] == ["M1", "1888888888", "M1", "1999999984"]
+
+
+def test_a_claim_of_more_lines_than_one_can_hold_is_told_in_parts(plan: PayerSettings) -> None:
+    data = written(REMITTANCES["a claim of 200 lines"], plan)
+    assert [segment.split("*")[3:6] for segment in named(data, "CLP")] == [
+        ["9900", "5940", "1980"], ["9900", "5940", "1980"], ["200", "120", "40"],
+    ]  # fmt: skip
+    assert [segment for segment in named(data, "BPR") if segment.startswith("BPR*I*12000*C")]
+
+
+@pytest.mark.parametrize("large", [{"charge": "100000000.00"}, {"charge": "-100000000.00"}, {"allowed": "1E8"}])
+def test_an_amount_of_more_digits_than_the_guide_has_is_refused(large: dict[str, str], plan: PayerSettings) -> None:
+    with pytest.raises(PaymentsUnsound, match=r"payee 1234567893: found an amount of a line that is too large"):
+        written(remittance(claim(line(**large))), plan)
+
+
+def test_no_two_claim_numbers_are_written_alike() -> None:
+    numbers = ["A*1", "A%2A1", "A%252A1", "A~1", "A%7E1", "A%7e1", "A%1"]
+    assert len({identifier(number, 38) for number in numbers}) == len(numbers)
+    assert [unquote(identifier(number, 38)) for number in numbers] == numbers
 
 
 def test_a_claim_number_stays_as_it_is_where_x12_can_write_it(plan: PayerSettings) -> None:

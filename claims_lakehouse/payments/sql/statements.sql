@@ -25,26 +25,41 @@ adjusted AS (
     LEFT JOIN internal.rule AS rule ON rule.rule_set = part.rule_set AND rule.rule = part.rule
     LEFT JOIN internal.claim_act AS act ON act.act_id = part.act_id
     GROUP BY ALL
+),
+-- When the last coverage ended of a patient who was denied for that (CARC 27), as it was known then.
+ended AS (
+    SELECT stood.claim_id, stood.line_number, stood.patient_id, stood.day, max(coverage.covered_to) AS coverage_ended
+    FROM stood SEMI JOIN (FROM adjusted WHERE len(list_filter(adjustments, lambda one: one.carc = '27')) > 0) AS denied
+      USING (claim_id, line_number, patient_id, day)
+    JOIN fact_medical_claim AS line ON line.medical_claim_sk = stood.line_sk
+    JOIN dim_coverage AS coverage
+      ON coverage.patient_id = stood.patient_id AND coverage.covered_to < line.date_of_service_from
+     AND coverage.valid_from < stood.day + 1 AND (coverage.valid_to IS NULL OR coverage.valid_to >= stood.day + 1)
+    GROUP BY ALL
 )
 SELECT stood.claim_id, stood.patient_id, greatest(stood.day, $first_open) AS day, stood.until,
        stood.decision = 'pending' AS is_pending, coalesce(line.billing_npi, line.provider_npi) AS payee,
        line.provider_npi AS rendering_npi, line.place_of_service, line.frequency_code,
-       line.received_date AS received_on,
+       line.received_date AS received_on, ended.coverage_ended,
        {'line_number': stood.line_number, 'procedure_code': line.procedure_code, 'modifiers': line.modifiers,
         'service_from': line.date_of_service_from,
         'service_to': coalesce(line.date_of_service_to, line.date_of_service_from), 'units': coalesce(line.units, 1),
         'charge': stood.charge, 'allowed': stood.allowed, 'paid': stood.paid,
-        'adjustments': coalesce(adjusted.adjustments, [])} AS line
+        'adjustments': coalesce(adjusted.adjustments, []),
+        'authorization_number': agreement.authorization_number} AS line
 FROM stood
 LEFT JOIN adjusted USING (claim_id, line_number, patient_id, day)
+LEFT JOIN ended USING (claim_id, line_number, patient_id, day)
 LEFT JOIN fact_medical_claim AS line ON line.medical_claim_sk = stood.line_sk
+LEFT JOIN dim_prior_authorization AS agreement ON agreement.prior_authorization_sk = stood.authorization_sk
 WHERE stood.decision IS NOT NULL AND (stood.until IS NULL OR stood.until > $first_open);
 
 -- One row is one open day on which something of a claim changed, and the claim as it stood then: what its payees are to be
 -- told, nothing where a line waits.
 CREATE OR REPLACE TEMP TABLE claim_state AS
 WITH claim_day AS (
-    SELECT DISTINCT claim_id, patient_id, greatest(day, $first_open) AS day FROM dated_decision
+    SELECT claim_id, patient_id, greatest(day, $first_open) AS day FROM dated_decision
+    UNION SELECT claim_id, patient_id, $first_open FROM remitted
 ),
 standing AS (
     SELECT claim_day.day, said_line.* EXCLUDE (day)
@@ -57,8 +72,14 @@ told AS (
     SELECT day, payee, claim_id, patient_id,
            {'rendering_npi': min_by(rendering_npi, line.line_number), 'frequency_code': min(frequency_code),
             'place_of_service': min_by(place_of_service, line.line_number), 'received_on': min(received_on),
-            'lines': list(line ORDER BY line.line_number)} AS content
-    FROM standing ANTI JOIN waiting USING (day, claim_id, patient_id)
+            'lines': list(struct_insert(line, rendering_npi := nullif(rendering_npi, first_npi)) ORDER BY line.line_number),
+            'coverage_ended': max(coverage_ended)} AS content
+    FROM (
+        SELECT *, first(rendering_npi) OVER (
+            PARTITION BY day, payee, claim_id, patient_id ORDER BY line.line_number
+        ) AS first_npi
+        FROM standing ANTI JOIN waiting USING (day, claim_id, patient_id)
+    )
     GROUP BY ALL
 ),
 payee AS (
@@ -67,11 +88,7 @@ payee AS (
 )
 SELECT claim_day.day, payee.payee, claim_day.claim_id, claim_day.patient_id, told.content
 FROM claim_day JOIN payee USING (claim_id, patient_id)
-LEFT JOIN told USING (day, payee, claim_id, patient_id)
-UNION ALL
--- What was remitted of claims that nothing is known of any more.
-SELECT $first_open, payee, claim_id, patient_id, NULL FROM remitted
-WHERE (claim_id, patient_id) NOT IN (SELECT (claim_id, patient_id) FROM claim_day);
+LEFT JOIN told USING (day, payee, claim_id, patient_id);
 
 -- One row is one claim in the remittance of one payee on one open day: the reversal of what was told before, or what is
 -- told now. Nothing is told twice, and what is the same is not told again.
