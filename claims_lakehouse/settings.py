@@ -93,6 +93,11 @@ class Settings:
         """Says what decisions were settled for: warehouse, acts and rule sets; may be deleted at any time."""
         return self.home / "settled.json"
 
+    @property
+    def paid(self) -> Path:
+        """Says what payments were made for: warehouse, settings, days that were sent; may be deleted at any time."""
+        return self.home / "paid.json"
+
     def raw(self, feed: str, delivery: str, fingerprint: str) -> Path:
         """A delivery's content as text, one row a landed record."""
         return self.delivery_folder(feed, delivery) / f"{fingerprint}.parquet"

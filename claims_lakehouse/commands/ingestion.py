@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from claims_lakehouse.commands.report import COUNTS, cell, out, plain, print_rows, progress, short
 from claims_lakehouse.errors import ClaimsLakehouseError
@@ -26,13 +26,21 @@ _CHUNK = 100
 _SHOWN = 50
 
 
+class _Processed(NamedTuple):
+    """What failed of deliveries, each told by its name; and whether payments were not made, or not all of them."""
+
+    failed: list[str]
+    is_unpaid: bool
+
+
 def ingest_due(settings: Settings, *, decided_only: bool = False) -> bool:
-    """Process what is due and show what became of it; False where a delivery failed.
+    """Process what is due and show what became of it; False where a delivery failed, or payments were not made.
 
     `decided_only` leaves files alone that have landed since: only what people decided is carried out.
     """
     from claims_lakehouse.adjudication.stage import is_behind as are_decisions_behind
     from claims_lakehouse.history.stage import look
+    from claims_lakehouse.payments.stage import is_behind as are_payments_behind
     from claims_lakehouse.serving.deidentify import is_behind as is_edition_behind
     from claims_lakehouse.serving.deidentify import read_areas
     from claims_lakehouse.serving.publish import is_published
@@ -42,12 +50,14 @@ def ingest_due(settings: Settings, *, decided_only: bool = False) -> bool:
         settings = settings.without_landing()
         make_folder(settings.landing)
     outlook = look(settings)
-    failed = [str(file) for file in outlook.unplaceable]
+    failed, is_paid = [str(file) for file in outlook.unplaceable], True
     areas = read_areas(small_areas())
     is_behind = not is_published(settings, outlook.changes) or is_edition_behind(settings, areas=areas)
     is_behind = is_behind or are_decisions_behind(settings, outlook.changes)
+    is_behind = is_behind or are_payments_behind(settings, outlook.changes)
     if outlook.due or is_behind:
-        failed += _process(settings, outlook.due)
+        processed = _process(settings, outlook.due)
+        failed, is_paid = failed + processed.failed, not processed.is_unpaid
     count = f"{outlook.standing:,} deliveries stand" if outlook.standing != 1 else "1 delivery stands"
     standing = f"{count} as {'they are' if outlook.standing != 1 else 'it is'}."
     if not outlook.due and is_behind:
@@ -60,11 +70,11 @@ def ingest_due(settings: Settings, *, decided_only: bool = False) -> bool:
         progress.print(standing)
     for told in failed:
         progress.print(f"[red]failed:[/] {plain(told)}", soft_wrap=True)
-    return not failed
+    return is_paid and not failed
 
 
-def _process(settings: Settings, due: list[Pending]) -> list[str]:
-    """Run what is due, publish, and show the ledger; returns what failed."""
+def _process(settings: Settings, due: list[Pending]) -> _Processed:
+    """Run what is due, publish, and show the ledger and why payments were not made; what failed of it."""
     failed = []
     with progress.status("Starting …") as spinner:
         size = 1 if len(due) < catch_up_from() else _CHUNK
@@ -85,11 +95,14 @@ def _process(settings: Settings, due: list[Pending]) -> list[str]:
                     progress.print(f"{mark} {plain(name)} ({one.reason}){plain(told)}", soft_wrap=True)
             spinner.update("Deciding claims and publishing …")
             error = run.publish()
+            unpaid = run.unpaid
     if error:
         raise ClaimsLakehouseError(f"Publication did not come to its end: {error}")
     if due:
         _show_ledger(settings, [(one.feed, one.delivery) for one in due])
-    return failed
+    for why in unpaid:
+        progress.print(f"[red]not paid:[/] {plain(why)}", soft_wrap=True)
+    return _Processed(failed, bool(unpaid))
 
 
 @contextmanager
@@ -113,7 +126,7 @@ def carry_out(settings: Settings, feed: Feed, delivery: str, decide: Callable[[]
     from claims_lakehouse.history.plan import Pending
 
     decide()
-    failed = _process(settings, [Pending(feed.name, delivery, "decided")])
+    failed = _process(settings, [Pending(feed.name, delivery, "decided")]).failed
     if failed:
         raise ClaimsLakehouseError("; ".join(failed))
 
@@ -236,7 +249,7 @@ def reader(settings: Settings) -> Connection:
 
 
 def renew_publication(settings: Settings) -> None:
-    """Publish, so that readers see what was decided about issues and claims."""
+    """Publish, so that readers see what was decided about issues and claims; what was not paid is told."""
     _process(settings, [])
 
 
@@ -246,6 +259,8 @@ def settle_decisions(settings: Settings, days: list[date] | None = None, *, agai
         error = run.adjudicate(days, again=again) or run.publish()
     if error:
         raise ClaimsLakehouseError(f"Decisions did not come to their end: {error}")
+    for why in run.unpaid:
+        progress.print(f"[red]not paid:[/] {plain(why)}", soft_wrap=True)
 
 
 def process_decided(settings: Settings, names: Iterable[tuple[str, str]]) -> None:
@@ -255,6 +270,6 @@ def process_decided(settings: Settings, names: Iterable[tuple[str, str]]) -> Non
     """
     from claims_lakehouse.history.plan import Pending
 
-    failed = _process(settings, [Pending(feed, delivery, "decided") for feed, delivery in names])
+    failed = _process(settings, [Pending(feed, delivery, "decided") for feed, delivery in names]).failed
     if failed:
         raise ClaimsLakehouseError("; ".join(failed))

@@ -1,7 +1,7 @@
 """Payments as an asset, one partition a payment day: its files, and checks that money is neither lost nor made."""
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -62,20 +62,20 @@ def payments(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.Mate
 def pay(context: Any, settings: Settings) -> None:
     """Make payments in a run that is not a partition's own; days that came out otherwise stand on their partitions.
 
-    What keeps payments from being made keeps no reader from what was decided: it is told, and no day can be sent.
+    What keeps payments from being made keeps no reader from what was decided: the check says it (`why_unpaid`), no day
+    can be sent, and the next run tries again.
     """
     try:
         days = make_payments(settings)
     except PaymentsUnsound as error:
-        context.log_event(_unsound(date(1900, 1, 1), str(error)))
-        context.log.error(f"No payments were made: {error}")  # noqa: TRY400 - a traceback may quote data
+        context.log_event(_unsound(date(1900, 1, 1), f"No payments were made: {error}"))
         return
     except UsageError as error:  # the payer's settings
-        context.log.error(f"No payment files were made: {error}")  # noqa: TRY400 - a traceback may quote data
+        context.log_event(_unsound(date(1900, 1, 1), f"No payment files were made: {error}"))
         return
     except OSError as error:  # a full disk, or a folder that cannot be written
         told = f"{type(error).__name__} {errno.errorcode.get(error.errno or 0, '')}".strip()
-        context.log.error(f"No payment files were made: {told}. They are made by the next run.")  # noqa: TRY400
+        context.log_event(_unsound(date(1900, 1, 1), f"No payment files were made: {told}."))
         return
     partitions = {day.isoformat() for day in (one.day for one in days)}
     there = set(context.instance.get_dynamic_partitions(str(payment_days.name)))
@@ -86,6 +86,12 @@ def pay(context: Any, settings: Settings) -> None:
     for one in days:
         if one.is_new:
             _log(context, one)
+
+
+def why_unpaid(events: Iterable[dg.DagsterEvent]) -> list[str]:
+    """Why payments were not made in a run, or not all of them."""
+    checks = [one.asset_check_evaluation_data for one in events if one.event_type_value == "ASSET_CHECK_EVALUATION"]
+    return [str(one.description) for one in checks if one.check_name == _RECONCILED and not one.passed]
 
 
 def _metadata(one: PaymentDay, accounts: Sequence[PayeeAccount]) -> dict[str, Any]:

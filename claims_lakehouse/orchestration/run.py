@@ -19,6 +19,7 @@ from claims_lakehouse.orchestration.event_log import kept_open
 from claims_lakehouse.orchestration.instance import lakehouse_instance
 from claims_lakehouse.orchestration.jobs import DELIVERY_TAG, FEED_TAG, catch_up_config
 from claims_lakehouse.orchestration.partitions import deliveries
+from claims_lakehouse.orchestration.payments import why_unpaid
 from claims_lakehouse.settings import Settings
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -36,6 +37,8 @@ class Runner:
 
     def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
         self._settings, self._instance = settings, instance
+        #: Why payments were not made by the last publication, or not all of them.
+        self.unpaid: list[str] = []
 
     def deliver(self, due: Pending) -> Outcome:
         """Take one delivery from landing into history, in a run of its own."""
@@ -58,10 +61,12 @@ class Runner:
 
     def _run(self, job: str, **options: Any) -> str | None:
         """Run a job; why it failed, if it did."""
+        self.unpaid = []
         tags = {PROCESS_TAG: this_process()} | options.pop("tags", {})
         result = defs.resolve_job_def(job).execute_in_process(
             **({"run_config": _QUIET} | options), tags=tags, instance=self._instance, raise_on_error=False
         )
+        self.unpaid = why_unpaid(result.all_events)
         if result.success:
             return None
         return next((_reason(event) for event in result.all_events if event.is_step_failure), "the run failed")

@@ -33,6 +33,7 @@ from claims_lakehouse.orchestration.jobs import (
 from claims_lakehouse.orchestration.partitions import deliveries
 from claims_lakehouse.orchestration.resources import Lakehouse
 from claims_lakehouse.orchestration.stages import issues_key
+from claims_lakehouse.payments.stage import payments_look
 from claims_lakehouse.settings import Settings, alert_webhook, catch_up_from
 
 _ACTIVE = [
@@ -145,9 +146,9 @@ def alert_sensor(context: dg.RunFailureSensorContext) -> None:
 
 
 def _decided(settings: Settings) -> str:
-    """What changes when people decide about issues or claims, or adopt a rule set."""
-    looks = (decisions_look(settings), claims_look(settings))
-    return looks[0] if not looks[1] else ".".join(looks)
+    """What changes when people decide about issues or claims, adopt a rule set, or say who pays."""
+    looks = (decisions_look(settings), claims_look(settings), payments_look(settings))
+    return ".".join(looks).rstrip(".")
 
 
 def _newest(instance: dg.DagsterInstance) -> int:

@@ -27,7 +27,7 @@ _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 #: Says from what a day's files were made, and which payees have none; may be deleted at any time.
 _MADE = "made.json"
 #: Of what form files are: those of open days are made anew by a later one.
-_FORM = 2
+FORM = 2
 
 
 def write_files(
@@ -70,7 +70,7 @@ def write_files(
     if payer is None:
         return written
     for day, look in sorted(looks.items()):
-        made: dict[str, object] = {"told": str(look), "payer": payer.digest, "form": _FORM}
+        made: dict[str, object] = {"told": str(look), "payer": payer.digest, "form": FORM}
         folder = make_folder(settings.payments(day))
         if _is_made(folder, made):
             continue

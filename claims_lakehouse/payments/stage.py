@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -10,12 +10,13 @@ from typing import NamedTuple
 import duckdb
 
 from claims_lakehouse.adjudication.stage import adjudicate, note_nothing_decided
+from claims_lakehouse.contracts import MEDICAL_CLAIMS
 from claims_lakehouse.errors import Overtaken, PaymentsUnsound, UsageError, WarehouseUnsound
-from claims_lakehouse.files import replacing
+from claims_lakehouse.files import replacing, write_json
 from claims_lakehouse.history.ledger import read_changes
 from claims_lakehouse.history.recovery import sound_warehouse
-from claims_lakehouse.payments.closed import TELLING, Sent, closed_days, digest_of, write_sent
-from claims_lakehouse.payments.files import unwritten_payees, write_files
+from claims_lakehouse.payments.closed import TELLING, Sent, closed_days, digest_of, sent_look, write_sent
+from claims_lakehouse.payments.files import FORM, unwritten_payees, write_files
 from claims_lakehouse.payments.payer import PayerSettings
 from claims_lakehouse.payments.payer_file import read_payer
 from claims_lakehouse.payments.reconciliation import PayeeAccount, all_differences, reconcile
@@ -68,16 +69,69 @@ def make_payments(settings: Settings) -> list[PaymentDay]:
         return _make_payments(settings)
 
 
-def _make_payments(settings: Settings) -> list[PaymentDay]:
+def is_behind(settings: Settings, changes: str) -> bool:
+    """Whether something may have to be paid: the warehouse, the payer's settings or a sent day is newer than payments.
+
+    `changes` is the state of the warehouse (`history.ledger.read_changes`). Payments that could not be made are behind.
+    """
+    try:
+        known = json.loads(settings.paid.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return settings.home.joinpath("raw", MEDICAL_CLAIMS.name).is_dir()
+    try:
+        path = payer_settings()
+        return bool(known != _looks(settings, changes, read_payer(path) if path else None))
+    except UsageError:
+        return True
+
+
+def payments_look(settings: Settings) -> str:
+    """What changes when the payer's settings do, or a day is closed; empty where there never were any."""
     path = payer_settings()
-    payer = read_payer(path) if path else None
-    for _ in range(_TURNS - 1):
+    try:
+        payer = read_payer(path).digest[:16] if path else ""
+    except UsageError:
+        payer = "unreadable"
+    return "/".join(look for look in (payer, sent_look(settings)) if look)
+
+
+def _looks(settings: Settings, changes: str, payer: PayerSettings | None) -> dict[str, str]:
+    """What payments follow from."""
+    return {
+        "changes": changes, "payer": payer.digest if payer else "", "sent": sent_look(settings), "form": str(FORM),
+    }  # fmt: skip
+
+
+def _make_payments(settings: Settings) -> list[PaymentDay]:
+    path, wrong = payer_settings(), None
+    try:
+        payer = read_payer(path) if path else None
+    except UsageError as error:  # what is owed is known all the same
+        payer, wrong = None, error
+    try:
+        days = _made(settings, payer, is_noted=wrong is None)
+        if wrong is not None:
+            raise wrong
+    except Exception:
+        settings.paid.unlink(missing_ok=True)
+        raise
+    return days
+
+
+def _made(settings: Settings, payer: PayerSettings | None, *, is_noted: bool) -> list[PaymentDay]:
+    for turn in range(_TURNS):
         adjudicate(settings)
-        with sound_warehouse(settings) as con, suppress(_NotDecided):  # something was received since
-            return _make(con, settings, payer)
-    adjudicate(settings)
-    with sound_warehouse(settings) as con:
-        return _make(con, settings, payer)
+        with sound_warehouse(settings) as con:
+            try:
+                days = _make(con, settings, payer)
+            except _NotDecided:  # something was received since
+                if turn == _TURNS - 1:
+                    raise
+                continue
+            if is_noted:
+                write_json(settings.paid, _looks(settings, read_changes(con), payer))
+            return days
+    raise AssertionError("a turn returns or raises")
 
 
 def _make(con: duckdb.DuckDBPyConnection, settings: Settings, payer: PayerSettings | None) -> list[PaymentDay]:

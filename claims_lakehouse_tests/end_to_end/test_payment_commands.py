@@ -313,6 +313,26 @@ def test_what_is_received_is_remitted_published_and_shown(lake: Lakehouse, run: 
     assert lake.rows("SELECT status FROM remittance WHERE claim_id = 'C8'") == [("denied",)]
 
 
+def test_what_keeps_files_from_being_made_is_told_and_made_up_for_by_the_next_ingest(
+    lake: Lakehouse, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.land("medical_claims", "2024-05-01", [line(claim_id="C8", patient_id="9000U")])
+    monkeypatch.setenv("CLAIMS_PAYER_SETTINGS", str(lake.settings.home / "nowhere.toml"))
+    said = run(lake, "ingest")
+    assert said.status == 1
+    assert "not paid: No payment files were made: " in said.err
+    assert "nowhere.toml: found no file that can be read" in said.err
+    assert lake.rows("SELECT status FROM remittance WHERE claim_id = 'C8'") == [("denied",)], "what is owed is known"
+    assert not any(name.startswith("2024-05-01") for name in files(lake))
+    assert run(lake, "ingest").status == 1, "it is told until it is settled"
+    monkeypatch.setenv("CLAIMS_PAYER_SETTINGS", str(lake.settings.home.parent / "payer.toml"))
+    assert run(lake, "ingest").status == 0
+    assert {name for name in files(lake) if name.startswith("2024-05-01")} == {
+        f"2024-05-01/{name}" for name in (f"{ACCOUNT}.835", "made.json")
+    }
+    assert "Nothing to do" in run(lake, "ingest").err
+
+
 @pytest.mark.usefixtures("no_payer")
 def test_without_a_payer_it_is_said_that_no_files_were_made(lake: Lakehouse, run: Run) -> None:
     shutil.rmtree(lake.settings.home / "payments")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
@@ -27,6 +29,7 @@ from claims_lakehouse.errors import ClaimsLakehouseError, Overtaken, PaymentsUns
 from claims_lakehouse.history.ledger import read_changes
 from claims_lakehouse.history.purge import purge
 from claims_lakehouse.history.rebuild import rebuild
+from claims_lakehouse.orchestration import payments as publication
 from claims_lakehouse.orchestration.resources import Lakehouse as LakehouseResource
 from claims_lakehouse.payments import files as files_of_days
 from claims_lakehouse.payments import stage
@@ -41,6 +44,7 @@ from claims_lakehouse_tests.adjudication.worlds import (
     Clock,
     Delivery,
     ask,
+    authorization,
     copied,
     correct,
     coverage,
@@ -588,6 +592,45 @@ def test_where_nothing_is_decided_any_more_no_files_are_left(lake: Lakehouse) ->
     assert ask(lake, "SELECT count(*) FROM internal.payee_day") == [(0,)]
 
 
+def test_who_gave_each_service_by_which_agreement_and_when_coverage_ended_is_told(lake: Lakehouse) -> None:
+    receive_all(lake, [
+        Delivery("authorizations", "2024-02-12", (authorization(authorization_number="G-7"),)),
+        Delivery("coverages", "2024-02-12", (coverage(patient_id="4000U", covered_to="2024-01-05"),)),
+        Delivery(CLAIMS, "2024-02-12", (
+            served("2024-01-19", claim_id="C30", procedure_code="97110", billing_npi=A),
+            of_b("2024-01-19", claim_id="C30", line_number="2", billing_npi=A, prior_auth_number="G-7"),
+            served("2024-01-20", claim_id="C31", patient_id="4000U"),
+        )),
+    ])  # fmt: skip
+    pay(lake)
+    segments = elements(files(lake, "2024-02-12")[f"2024-02-12/{A}.835"])
+    told = [one for one in segments if one[0] in ("CLP", "REF") or one[:2] in (["NM1", "82"], ["DTM", "036"])]
+    assert [one[:3] if one[0] == "CLP" else [*one[:2], one[-1]] for one in told[1:]] == [
+        ["CLP", "C30", "1"], ["REF", "6R", "1"],
+        ["CLP", "C30", "1"], ["NM1", "82", B], ["REF", "G1", "G-7"], ["REF", "6R", "2"],
+        ["CLP", "C31", "4"], ["DTM", "036", "20240105"], ["REF", "6R", "1"],
+    ]  # fmt: skip
+    numbers = [one[7] for one in segments if one[0] == "CLP"]
+    assert (numbers[0] == numbers[1], numbers[1] == numbers[2]) == (True, False)
+    close(lake, *DAYS[:3], "2024-02-12")
+    of_a = served("2024-01-19", claim_id="C30", line_number="2", billing_npi=A, prior_auth_number="G-7")
+    receive(lake, CLAIMS, "2024-02-14", of_a)
+    pay(lake)
+    assert [(one.payee, [claim[:2] for claim in one.claims]) for one in advices(files(lake, "2024-02-14"))] == [
+        (A, [("C30", "22"), ("C30", "22"), ("C30", "1")])
+    ], "somebody else gave it: it is told anew"
+
+
+def test_a_claim_that_is_corrected_keeps_the_payers_number(lake: Lakehouse) -> None:
+    close(lake, *DAYS)
+    correct(lake, CLAIMS, LAST, charge_amount="40.00")
+    pay(lake)
+    remitted = [data for name, data in files(lake).items() if name.endswith(".835")]
+    claims = [one for data in remitted for one in elements(data) if one[:2] == ["CLP", "C9"]]
+    assert [one[2] for one in claims] == ["1", "22", "1"]
+    assert len({one[7] for one in claims}) == 1, "REF*F8 is asked for where the number changes"
+
+
 def test_a_line_that_says_another_payee_is_told_to_that_one(lake: Lakehouse) -> None:
     """Who is paid may change while nothing of the decision does."""
     correct(lake, CLAIMS, LAST, billing_npi=BY_CHECK)
@@ -1021,6 +1064,82 @@ def test_a_lost_warehouse_has_nothing_told_before_it_is_decided_anew(lake: Lakeh
         close(lake, "2024-02-02")
     pay(lake)
     assert files(lake) == before
+
+
+def test_a_day_that_has_not_come_is_not_closed(lake: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Earlier(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+            return datetime(2024, 1, 31, 23, tzinfo=tz)
+
+    monkeypatch.setattr(stage, "datetime", Earlier)
+    with pytest.raises(UsageError, match=rf"Payment day {FIRST} has not come"):
+        close(lake, FIRST)
+
+
+# --- What a run says ---
+
+
+class _Context:
+    """What a publication's run gives: its instance, and what is logged."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+        self.told: list[Any] = []
+
+    def log_event(self, event: Any) -> None:
+        self.told.append(event)
+
+    @property
+    def failed(self) -> list[str]:
+        return [one.description for one in self.told if isinstance(one, dg.AssetCheckEvaluation) and not one.passed]
+
+
+def test_days_of_which_nothing_is_told_any_more_are_no_partitions(lake: Lakehouse) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        publication.pay(_Context(instance), lake.settings)
+        assert instance.get_dynamic_partitions("payment_days") == list(DAYS)
+        retract(lake, CLAIMS, LAST)
+        settle(lake)
+        where = LakehouseResource(landing=str(lake.settings.landing), home=str(lake.settings.home))
+        done = dg.materialize([payments_asset], instance=instance, partition_key=LAST, resources={"lakehouse": where})
+        assert done.success, "a backfill of all days goes through"
+        publication.pay(_Context(instance), lake.settings)
+        assert instance.get_dynamic_partitions("payment_days") == list(DAYS[:3])
+
+
+@pytest.mark.parametrize("trouble", ["payments is a file", "the disk is full", "a remittance cannot be written"])
+def test_what_keeps_payments_from_being_made_is_told_and_keeps_nothing_else(
+    lake: Lakehouse, trouble: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = lake.settings.home / "payments"
+    if trouble == "payments is a file":
+        folder.rename(folder.with_name("aside"))
+        folder.write_text("")
+    elif trouble == "the disk is full":
+        shutil.rmtree(folder)
+
+        def full(*_: Any) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device", str(folder / A))
+
+        monkeypatch.setattr(files_of_days, "write_json", full)
+    else:
+        large = of_b("2024-01-16", claim_id="C20", patient_id="9000U", charge_amount="100000000.00")
+        receive(lake, CLAIMS, "2024-02-12", large)
+        settle(lake)
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = _Context(instance)
+        publication.pay(context, lake.settings)
+    [told] = context.failed
+    assert {"payments is a file": "NotADirectoryError", "the disk is full": "OSError ENOSPC"}.get(trouble, B) in told
+    assert str(folder) not in told
+    behind = stage.is_behind(lake.settings, _changes(lake))
+    assert behind == (trouble != "a remittance cannot be written"), "the next run tries what it can mend"
+
+
+def _changes(lakehouse: Lakehouse) -> str:
+    with duckdb.connect(str(lakehouse.settings.warehouse), read_only=True) as con:
+        return read_changes(con)
 
 
 # --- What nobody may read where it does not belong ---
