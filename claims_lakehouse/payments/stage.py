@@ -110,11 +110,12 @@ def _make_payments(settings: Settings) -> list[PaymentDay]:
         payer, wrong = None, error
     try:
         days = _made(settings, payer, is_noted=wrong is None)
-        if wrong is not None:
-            raise wrong
     except Exception:
         settings.paid.unlink(missing_ok=True)
         raise
+    if wrong is not None:
+        settings.paid.unlink(missing_ok=True)
+        raise wrong
     return days
 
 
