@@ -81,6 +81,11 @@ def make(as_json: JsonOption = False, landing: LandingOption = None, home: HomeO
     settings = Settings.from_environment(landing, home)
     if path := payer_settings():
         read_payer(path)  # what is wrong with it is told before anything changes
+        if path.stat().st_mode & 0o077:
+            progress.print(
+                f"[yellow]Others can read {plain(short(path))}:[/] it has bank and tax numbers; expected mode 0600.",
+                soft_wrap=True,
+            )
     # The run makes them, so that Dagster shows it; made again they are as they are, and what kept the run is told.
     renew_publication(settings)
     days = make_payments(settings)
@@ -112,11 +117,11 @@ def sent(day: DayArgument, yes: YesOption = False, landing: LandingOption = None
         )
     seen = file_digests(settings, which)
     if which in days and not days[which].is_closed and sys.stdin.isatty() and not yes:
-        typer.confirm(f"Were {_files_told(settings, which)} sent? The day is closed then, for good.", abort=True)
+        typer.confirm(f"{_files_told(settings, which)} sent? The day is closed then, for good.", abort=True)
     mark_sent(settings, which, who=user(), seen=seen)
     renew_publication(settings)
     progress.print(
-        f"Payment day {which} is closed now: {_files_told(settings, which)} were sent. What changes later is told and"
+        f"Payment day {which} is closed now: {_files_told(settings, which)} sent. What changes later is told and"
         " paid on a later day.",
         soft_wrap=True,
     )
@@ -150,10 +155,11 @@ def _content(settings: Settings, day: date) -> dict[str, bytes]:
 
 
 def _files_told(settings: Settings, day: date) -> str:
-    """A day's files in words, and when the last of them was made."""
+    """A day's files in words and how they went: when the last of them was made, and that they were sent."""
     files = day_files(settings, day)
     bank = " and the bank file" if files.bank else ""
     last = max((path.stat().st_mtime for path in files.paths), default=None)
     made = f", made {datetime.fromtimestamp(last, UTC).astimezone():%Y-%m-%d %H:%M}" if last else ""
     count = counted(len(files.remittances), "835 file")
-    return f"{count}{bank} below {plain(short(settings.payments(day)))}{made},"
+    were = "was" if len(files.paths) == 1 else "were"
+    return f"{count}{bank} below {plain(short(settings.payments(day)))}{made}, {were}"

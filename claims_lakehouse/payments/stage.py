@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -214,14 +215,14 @@ def mark_sent(settings: Settings, day: date, *, who: str, seen: dict[str, str | 
             raise UsageError(f"Payment day {day} has no files: name the payer's settings by CLAIMS_PAYER_SETTINGS.")
         if days[day].unknown:
             raise UsageError(
-                f"Payment day {day}: the payer's settings say nothing of {len(days[day].unknown)} payees, the first is"
-                f" {days[day].unknown[0]}; expected a table payees.<NPI> for each."
+                f"Payment day {day}: the payer's settings say nothing of payee {_first(days[day].unknown)}; expected a"
+                " table payees.<NPI> for each."
             )
         if days[day].unwritten:
-            payee, why = days[day].unwritten[0]
+            payees, reasons = zip(*days[day].unwritten, strict=True)
             raise UsageError(
-                f"Payment day {day}: {len(days[day].unwritten)} remittances cannot be written, the first is payee"
-                f" {payee}'s: {why} Settle what is wrong with its claims first."
+                f"Payment day {day}: nothing can be written for payee {_first(payees)}."
+                f" {reasons[0]} Settle what is wrong with its claims first."
             )
         if day > datetime.now(UTC).date():
             raise UsageError(
@@ -241,6 +242,11 @@ def mark_sent(settings: Settings, day: date, *, who: str, seen: dict[str, str | 
                 f" ORDER BY payee, claim_id, patient_id, status) TO {literal(temporary)} (FORMAT parquet)"
             )
         return write_sent(settings, day, who, list(days[day].files))
+
+
+def _first(payees: Sequence[str]) -> str:
+    """The first of some payees, and how many there are besides."""
+    return payees[0] if len(payees) == 1 else f"{payees[0]} and {len(payees) - 1:,} more"
 
 
 def file_digests(settings: Settings, day: date) -> dict[str, str | None]:
