@@ -210,6 +210,7 @@ def _told(found: Remittance) -> dict[str, Any]:
         "claims": [
             {"claim_id": claim.claim_id, "status": _STATUS[claim.status], "control_number": claim.control_number,
              "patient_id": claim.patient_id, "patient_first": claim.patient_first, "patient_last": claim.patient_last,
+             "rendering_npi": claim.rendering_npi, "coverage_ended": claim.coverage_ended,
              "received_on": claim.received_on, "charge": claim.charge, "paid": claim.paid,
              "patient_share": claim.patient_share, "lines": [_line_told(line) for line in claim.lines]}
             for claim in found.claims
@@ -219,7 +220,8 @@ def _told(found: Remittance) -> dict[str, Any]:
 
 
 def _line_told(line: PaidLine) -> dict[str, Any]:
-    names = ("line_number", "procedure_code", "modifiers", "service_from", "service_to", "units")
+    names = ("line_number", "procedure_code", "modifiers", "service_from", "service_to", "units",
+             "authorization_number", "rendering_npi")  # fmt: skip
     amounts = {name: _unsigned(getattr(line, name)) for name in ("charge", "allowed", "paid")}
     adjusted = [{"group": one.group, "carc": one.carc, "rarc": one.rarc, "amount": one.amount}
                 for one in line.adjustments]  # fmt: skip

@@ -68,6 +68,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lakehouse.land("medical_claims", LAST, [line(claim_id="C7", patient_id="5000U", units="2", **more)])
     assert set(lakehouse.ingest().values()) == {None}
     (base / "payer.toml").write_text(made_up_settings([ACCOUNT, CHECK]))
+    (base / "payer.toml").chmod(0o600)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLAIMS_PAYER_SETTINGS", str(base / "payer.toml"))
         settle(lakehouse.settings)
@@ -303,6 +304,15 @@ def test_files_of_open_days_are_made_and_made_again_as_they_were(lake: Lakehouse
     assert (said.status, said.err) == (0, "")
     assert said.out == run(lake, "payments").out
     assert files(lake) == before
+
+
+def test_it_is_said_where_others_can_read_the_payers_settings(lake: Lakehouse, run: Run) -> None:
+    path = lake.settings.home.parent / "payer.toml"
+    path.chmod(0o640)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLAIMS_PAYER_SETTINGS", str(path))
+        said = run(lake, "payments", "make")
+    assert (said.status, "payer.toml: it has bank and tax numbers; expected mode 0600" in said.err) == (0, True)
 
 
 def test_what_is_received_is_remitted_published_and_shown(lake: Lakehouse, run: Run) -> None:
