@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from claims_lakehouse.payments.stage import make_payments
+from claims_lakehouse.serving.publish import publish
 from claims_lakehouse_tests.builders import FLEXION, Lakehouse, claim, csv_text, patient, provider
 from claims_lakehouse_tests.chromium import ARTEFACTS, chromium
 from claims_lakehouse_tests.desk.serving import served, until
@@ -305,8 +307,24 @@ def claims_desk(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
     base = tmp_path_factory.mktemp("claims")
     lakehouse = Lakehouse(base)
     land_claims(lakehouse)
+    make_payments(lakehouse.settings)
+    publish(lakehouse.settings)
     with served(lakehouse.settings, base / "log.txt") as url:
         yield Desk(url, lakehouse, opened(browser, url))
+
+
+def test_a_payees_remittance_is_read_from_its_day(claims_desk: Desk) -> None:
+    _, lakehouse, page = claims_desk
+    [(day, payee, paid)] = lakehouse.rows(
+        "SELECT day, payee, payment.paid FROM payment JOIN remittance USING (day, payee) WHERE claim_id = 'PAID-1'"
+    )
+    page.get_by_role("link", name="Payments", exact=True).click()
+    page.get_by_role("link", name=str(day)).click()
+    page.get_by_role("link", name=payee).click()
+    keep(page, "desk-remittance")
+    assert page.locator("tr.paid td").inner_text() == f"{paid:,}"
+    page.get_by_role("link", name="PAID-1").first.click()
+    assert page.locator("h1").inner_text().startswith("Claim PAID-1")
 
 
 def test_a_steward_compares_a_claim_with_one_like_it_and_releases_it(claims_desk: Desk) -> None:
@@ -338,7 +356,11 @@ def test_no_page_of_claims_has_a_serious_violation_of_accessibility(
     page.goto(f"{claims_desk.url}/pended")
     claims = page.locator("tbody th a").evaluate_all("links => [...new Set(links.map(link => link.pathname))]")
     assert len(claims) > 1
-    for path in ("/pended", "/pended?rule=nothing", *claims, f"{claims[0]}?day={DAY}"):
+    payments = ["/payments"]
+    for _ in range(2):  # a day, and a remittance of it
+        page.goto(claims_desk.url + payments[-1])
+        payments.append(page.locator("tbody th a").last.evaluate("link => link.pathname"))
+    for path in ("/pended", "/pended?rule=nothing", *claims, f"{claims[0]}?day={DAY}", *payments):
         page.goto(claims_desk.url + path)
         page.wait_for_load_state("networkidle")
         for summary in page.locator("summary").all():
