@@ -10,8 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 from claims_lakehouse.commands.ingestion import reader
+from claims_lakehouse.commands.layout import is_number
 from claims_lakehouse.commands.options import one_of
-from claims_lakehouse.commands.report import cell, out, plain, progress
+from claims_lakehouse.commands.report import cell, out, plain, print_on_terminal, progress, readable
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.settings import Settings
 
@@ -57,24 +58,32 @@ _WAITING = """
 """
 
 
-def print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table where it has rows; numbers and amounts stand to the right, amounts with their separators."""
+def print_table(
+    title: str, headings: Sequence[str], rows: Iterable[Sequence[Any]], *, below: Collection[str] = ()
+) -> None:
+    """Print a table where it has rows; numbers and amounts stand to the right, amounts with their separators.
+
+    `below` are headings of columns that may stand below their row where a terminal is too narrow for all.
+    """
     from rich.table import Table
 
     rows = list(rows)
     if not rows:
         return
+    if sys.stdout.isatty():
+        print_on_terminal(title, headings, list(zip(*rows, strict=True)), _text_of, below=below)
+        return
     table = Table(title=plain(title), title_justify="left")
     for place, heading in enumerate(headings):
-        numeric = any(_is_number(row[place]) for row in rows)
+        numeric = any(is_number(row[place]) for row in rows)
         table.add_column(plain(heading), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(f"{value:,}" if isinstance(value, Decimal) else cell(value) for value in row))
     out().print(table)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+def _text_of(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, Decimal) else readable(value)
 
 
 def print_json(told: Any) -> None:
@@ -191,7 +200,7 @@ def _print_waiting(waiting: Iterable[dict[str, Any]]) -> None:
         for place, reason in enumerate(line["why"])
     ]
     headings = ("claim", "line", "rule", "why it waits", "evidence", "charge", "since")
-    print_table("Lines that wait for a person", headings, rows)
+    print_table("Lines that wait for a person", headings, rows, below=("why it waits", "evidence"))
 
 
 def _why(reason: dict[str, Any]) -> tuple[Any, ...]:

@@ -145,7 +145,7 @@ def _print_log(events: Sequence[Happening]) -> None:
         for one in events
     ]
     headings = ("received day", "line", "event", "decision", "detail", "paid", "delivery", "who", "at")
-    print_table("What happened to the claim", headings, rows)
+    print_table("What happened to the claim", headings, rows, below=("detail", "delivery", "who", "at"))
 
 
 def _number(event: Happening) -> str | None:

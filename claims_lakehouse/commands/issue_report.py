@@ -26,6 +26,8 @@ _FACTS = {
     "message": "what is wrong", "suggestion": "suggestion", "resolved_by": "resolved by", "waived_by": "waived by",
     "waived_why": "because", "waived_until": "until",
 }  # fmt: skip
+#: Columns of a list that may stand below their row where a terminal is too narrow for all.
+_BESIDES = ("record_key", "column_name", "value", "severity", "suggestion", "resolved_by", "column")
 _LOG = "SELECT happened_at, event, who, why, before, after, waived_until, holds FROM issue_log"
 
 
@@ -43,7 +45,7 @@ def print_issues(settings: Settings, given: Mapping[str, str], *, limit: int, as
         order = "ORDER BY feed, delivery, row_number, rule, column_name" + (f" LIMIT {limit}" if limit else "")
         rows = ask(con, f"SELECT {columns} FROM issue WHERE {where} {order}", dict(given))
         hide = ("waived_by", "waived_why", "waived_until")
-        print_rows(rows, as_json=as_json, title="Issues", hide=hide, grouped=False)
+        print_rows(rows, as_json=as_json, title="Issues", hide=hide, grouped=False, below=_BESIDES, last="message")
     if limit and total > limit:
         progress.print(f"Shown: {limit} of {total:,}. More with --limit, fewer with --feed, --rule, --status …")
 
@@ -128,4 +130,5 @@ def _print(title: str, headings: Sequence[str], rows: Iterable[Any]) -> None:
 
     rows = list(rows)
     if rows:
-        print_rows(Answer(list(headings), rows), as_json=False, title=title, grouped=False)
+        last = "message" if "message" in headings else None
+        print_rows(Answer(list(headings), rows), as_json=False, title=title, grouped=False, below=_BESIDES, last=last)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from claims_lakehouse.commands.layout import Column, are_numbers, moments, print_columns
 
 if TYPE_CHECKING:
     from claims_lakehouse.serving.connect import Answer
@@ -46,10 +49,15 @@ def print_rows(
     names: Mapping[str, str] | None = None,
     limit: int = 0,
     grouped: bool = True,
+    as_asked: bool = False,
+    below: Collection[str] = (),
+    last: str | None = None,
 ) -> None:
     """Print rows: as a table of at most `limit` (0 for all), or whole as JSON.
 
-    `hide` leaves columns out of a table; `names` gives them other headings; `grouped` numbers have separators.
+    `hide` leaves columns out of a table; `names` gives them other headings; `grouped` numbers have separators. On a
+    terminal columns that say nothing are left out and moments shortened, unless rows are to be printed `as_asked`;
+    `below` and `last` are headings of columns that may, and that shall, stand below their row.
     """
     columns, rows = answer
     if as_json:
@@ -58,26 +66,57 @@ def print_rows(
         sys.stdout.write("\n")
         return
     shown = [place for place, name in enumerate(columns) if name not in hide]
-    table = Table(title=title or None, title_justify="left")
-    for place in shown:
-        numeric = any(isinstance(row[place], int | float) and not isinstance(row[place], bool) for row in rows[:1])
-        heading = (names or {}).get(columns[place], columns[place])
-        table.add_column(plain(heading), justify="right" if numeric else "left", overflow="fold")
-    for row in rows[:limit] if limit else rows:
-        table.add_row(*(cell(row[place], grouped=grouped) for place in shown))
-    out().print(table)
+    told = rows[:limit] if limit else rows
+    headings = [(names or {}).get(columns[place], columns[place]) for place in shown]
+    if sys.stdout.isatty():
+        values = [[row[place] for row in told] for place in shown]
+        print_on_terminal(title, headings, values, partial(readable, grouped=grouped), as_asked, below, last)
+    else:
+        table = Table(title=title or None, title_justify="left")
+        for place, heading in zip(shown, headings, strict=True):
+            numeric = any(isinstance(row[place], int | float) and not isinstance(row[place], bool) for row in rows[:1])
+            table.add_column(plain(heading), justify="right" if numeric else "left", overflow="fold")
+        for row in told:
+            table.add_row(*(cell(row[place], grouped=grouped) for place in shown))
+        out().print(table)
     if limit and len(rows) > limit:
         progress.print(f"Shown: the first {limit} rows. More with --limit.")
 
 
+def print_on_terminal(
+    title: str,
+    headings: Sequence[str],
+    values: Sequence[Sequence[Any]],
+    text: Callable[[Any], str],
+    as_asked: bool = False,
+    below: Collection[str] = (),
+    last: str | None = None,
+) -> None:
+    """Print columns of values, each value by its `text`, as a person at a terminal can read them."""
+    columns = [
+        Column(_printable(heading), list(map(text, found if as_asked else moments(found))), are_numbers(found))
+        for heading, found in zip(headings, values, strict=True)
+    ]
+    telling = [column for column in columns if as_asked or not column.is_empty] or columns
+    if any(column.texts for column in columns):
+        print_columns(out(), _printable(title), telling, below=below, last=last)
+    else:
+        out().print(f"{plain(title)}: none." if title else "No row.")
+
+
 def cell(value: Any, *, grouped: bool = True) -> str:
     """A value as a table shows it; a very long one is cut."""
+    return escape(readable(value, grouped=grouped))
+
+
+def readable(value: Any, *, grouped: bool = True) -> str:
+    """A value in characters that can be printed; a very long one is cut."""
     if value is None:
         return ""
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}" if grouped else str(value)
     text = str(value)
-    return plain(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…")
+    return _printable(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…")
 
 
 def _jsonable(value: Any) -> Any:
@@ -95,7 +134,11 @@ def _jsonable(value: Any) -> Any:
 
 def plain(value: object) -> str:
     """A text from outside as rich is to print it: no markup, no control characters."""
-    return escape("".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in str(value)))
+    return escape(_printable(str(value)))
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def short(path: Path) -> str:

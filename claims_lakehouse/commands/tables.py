@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,8 +17,13 @@ from claims_lakehouse.commands.report import COUNTS, print_rows, progress, short
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.settings import Settings, small_areas
 
+if TYPE_CHECKING:
+    from claims_lakehouse.serving.connect import Answer
+
 #: Columns of the ledger that are for machines.
 _HIDDEN = ("fingerprint", "run_id", "loaded_at")
+#: What may stand below its row where a terminal is too narrow for all.
+_BESIDES = ("received_at", "feeds", *COUNTS.values(), "error")
 
 
 def status(
@@ -35,7 +40,29 @@ def status(
         table = "iteration" if by_iteration else "delivery"
         rows = ask(con, f"SELECT * FROM {table} ORDER BY received_at, {table}" + ("" if by_iteration else ", feed"))
         title = "Iterations" if by_iteration else "Deliveries"
-        print_rows(rows, as_json=as_json, title=title, hide=_HIDDEN, names=COUNTS)
+        if by_iteration and not as_json and sys.stdout.isatty():
+            rows = _feeds_together(rows)
+        print_rows(rows, as_json=as_json, title=title, hide=_HIDDEN, names=COUNTS, below=_BESIDES)
+
+
+def _feeds_together(iterations: Answer) -> Answer:
+    """Iterations with one column for all feeds, which has their statuses: each counted, all but the applied named."""
+    from claims_lakehouse.serving.connect import Answer
+
+    columns, rows = iterations
+    first, end = columns.index("received_at") + 1, columns.index("rows_landed")
+    told = []
+    for row in rows:
+        feeds: dict[str, list[str]] = {}
+        for name, status in zip(columns[first:end], row[first:end], strict=True):
+            if status is not None:
+                feeds.setdefault(status, []).append(name)
+        text = "; ".join(
+            f"{len(names)} {status}" + ("" if status == "applied" else f" ({', '.join(names)})")
+            for status, names in feeds.items()
+        )
+        told.append((*row[:first], text, *row[end:]))
+    return Answer([*columns[:first], "feeds", *columns[end:]], told)
 
 
 def trace(
@@ -92,7 +119,8 @@ def query(
                 raise UsageError("Parquet is nothing to look at: send it into a file, > answer.parquet")
             write_answer(con, sql, "csv" if form == "csv" else "parquet", sys.stdout.buffer)
         else:
-            print_rows(ask(con, sql, limit=0 if as_json else limit), as_json=as_json, limit=limit, grouped=False)
+            print_rows(ask(con, sql, limit=0 if as_json else limit), as_json=as_json, limit=limit, grouped=False,
+                       as_asked=True)  # fmt: skip
 
 
 def export(

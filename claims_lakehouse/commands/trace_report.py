@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _STANDS = ["delivery", "row", "file", "row of file", "line", "segment"]
 _MADE = [*_STANDS, "recorded at", "run"]
+#: What may stand below its row where a terminal is too narrow for all.
+_BESIDES = ("changes", "sequence", *_MADE[2:], "value", "message", "status", "resolved by")
 
 
 def print_trace(trace: Trace, *, as_json: bool) -> None:
@@ -59,7 +61,7 @@ def _print_table(title: str, headings: list[str], rows: list[list[Any]]) -> None
 
     if rows:
         answer = Answer(headings, [tuple(row) for row in rows])
-        print_rows(answer, as_json=False, title=title, grouped=False)
+        print_rows(answer, as_json=False, title=title, grouped=False, below=_BESIDES)
 
 
 def _made(row: Row) -> list[Any]:
