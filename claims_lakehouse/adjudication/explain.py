@@ -51,7 +51,9 @@ _SHOWN_OF_A_LINE = ("patient_id", "provider_npi", "procedure_code", "modifiers",
 def explain(
     con: duckdb.DuckDBPyConnection, claim_id: str, rule_sets: Sequence[RuleSet], day: date | None = None
 ) -> Explanation:
-    """How the lines of a claim are decided by what had been received to the end of a day.
+    """How the lines of a claim are decided by what had been received to the end of a day, and what was remitted of it.
+
+    Of a claim whose delivery was retracted or purged since there are remittances and no lines.
 
     Args:
         con: The published file, or a warehouse; temporary tables are made in it.
@@ -69,8 +71,8 @@ def explain(
         {"before": known_before, "claim": claim_id},
     )
     patients = [patient for (patient,) in con.execute("SELECT patient_id FROM standpoint ORDER BY 1").fetchall()]
-    events = _events(con, claim_id, day)
-    if not patients and not events:
+    events, payments = _events(con, claim_id, day), _payments(con, claim_id, day)
+    if not patients and not events and not payments:
         raise UsageError(f"Nothing is known of a claim '{claim_id}'" + (f" on {day}." if day else "."))
     decide(con, rule_sets or [standard()])
     decided = _dicts(con, "SELECT * FROM outcome WHERE claim_id = $claim ORDER BY line_number", claim=claim_id)
@@ -83,7 +85,8 @@ def explain(
         _line(con, one, stood[one["line_number"]], facts.get(one["line_number"]), named.get(one["rule_set"] or ""))
         for one in decided
     ]
-    return Explanation(claim_id, patients, day, lines, events, _payments(con, claim_id, day))
+    patients = patients or sorted({one.patient_id for one in payments})
+    return Explanation(claim_id, patients, day, lines, events, payments)
 
 
 def _line(
@@ -187,7 +190,7 @@ def _payments(con: duckdb.DuckDBPyConnection, claim_id: str, day: date | None) -
     """What was remitted of the claim to the end of a payment day: of each day reversals first."""
     rows = con.execute(
         """
-        SELECT day, payee, status, paid, trace, is_sent FROM remittance
+        SELECT day, payee, patient_id, status, paid, trace, is_sent FROM remittance
         WHERE claim_id = $claim AND day <= $day ORDER BY day, status <> 'reversal', payee, patient_id
         """,
         {"claim": claim_id, "day": day or date(9999, 12, 31)},

@@ -87,6 +87,7 @@ class Remitted(NamedTuple):
 
     day: date
     payee: str
+    patient_id: str
     status: str
     paid: Decimal
     trace: str

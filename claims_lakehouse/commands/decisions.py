@@ -60,7 +60,7 @@ def explain(
         known = {one.line_number for one in told.lines} | {one.line_number for one in told.events}
         if line not in known:
             there = ", ".join(map(str, sorted(number for number in known if number is not None)))
-            raise UsageError(f"Claim '{claim}' has no line {line}; it has {there}.")
+            raise UsageError(f"Claim '{claim}' has no line {line}; it has {there or 'none any more'}.")
         told = told._replace(
             lines=[one for one in told.lines if one.line_number == line],
             events=[one for one in told.events if one.line_number == line],

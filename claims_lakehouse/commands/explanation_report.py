@@ -31,6 +31,8 @@ def print_explanation(told: Explanation, *, all_rules: bool) -> None:
     title = f"Claim {told.claim_id}" + (f", as it was known at the end of {told.day}" if told.day else "")
     headings = ("patient", "decision", "lines", "charge", "allowed", "paid", "patient share")
     print_table(title, headings, [[", ".join(told.patients), claim_decision(told.lines), len(told.lines), *sums[1:]]])
+    if told.payments and not told.lines:
+        out().print("No line of it stands any more: its delivery was retracted or purged.", soft_wrap=True)
     for line in told.lines:
         _print_line(line, all_rules=all_rules)
     _print_payments(told.payments)
@@ -129,8 +131,14 @@ def _answer(asked: AskedRule) -> str:
 
 
 def _print_payments(payments: Sequence[Remitted]) -> None:
-    rows = [(one.day, one.payee, one.status, one.paid, one.trace, sent_text(one.is_sent)) for one in payments]
-    headings = ("payment day", "payee", "status", "paid", "trace number", "state")
+    """Print what was remitted; of whom, where patients share the claim's number."""
+    several = len({one.patient_id for one in payments}) > 1
+    rows = [
+        (one.day, one.payee, *([one.patient_id] if several else ()), one.status, one.paid, one.trace,
+         sent_text(one.is_sent))
+        for one in payments
+    ]  # fmt: skip
+    headings = ("payment day", "payee", *(["patient"] if several else ()), "status", "paid", "trace number", "state")
     print_table("What was remitted of the claim", headings, rows)
 
 

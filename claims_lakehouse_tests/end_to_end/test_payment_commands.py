@@ -20,6 +20,9 @@ from claims_lakehouse.adjudication.stage import adjudicate
 from claims_lakehouse.commands import demo_report
 from claims_lakehouse.commands import lakehouse as lakehouse_commands
 from claims_lakehouse.commands import payments as payment_commands
+from claims_lakehouse.contracts import feed_named
+from claims_lakehouse.history.acts import retract
+from claims_lakehouse.history.purge import purge
 from claims_lakehouse.payments import stage
 from claims_lakehouse.payments.payer_file import made_up_settings
 from claims_lakehouse.serving.publish import publish
@@ -288,8 +291,36 @@ def test_a_claim_is_explained_with_what_was_remitted_of_it(standing: Lakehouse, 
     assert table(run(standing, "explain", "C1", "--day", DAY), "What was remitted of the claim") == rows[:1]
     [denied] = told(run(standing, "explain", "C2", "--json"))["payments"]
     assert denied == {
-        "day": DAY, "payee": ACCOUNT, "status": "denied", "paid": "0.00", "trace": trace(DAY, ACCOUNT), "is_sent": False,
+        "day": DAY, "payee": ACCOUNT, "patient_id": "2000U", "status": "denied", "paid": "0.00",
+        "trace": trace(DAY, ACCOUNT), "is_sent": False,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("act", [retract, purge])
+def test_a_claim_that_was_paid_is_explained_though_its_delivery_was_taken_out_since(
+    lake: Lakehouse, run: Run, act: Callable[..., Any]
+) -> None:
+    assert [run(lake, "payments", "sent", day).status for day in (DAY, LATER, LAST)] == [0, 0, 0]
+    act(lake.settings, feed_named("medical_claims"), LAST, because="sent by mistake", who="we")
+    lake.ingest()
+    settle(lake.settings)
+    said = run(lake, "explain", "C7")
+    assert table(said, "Claim C7") == [["5000U", "", "0", "0.00", "0.00", "0.00", "0.00"]]
+    assert "No line of it stands any more: its delivery was retracted or purged." in said.out
+    remitted = table(said, "What was remitted of the claim")
+    assert remitted[0] == [LAST, ACCOUNT, "processed", "64.00", trace(LAST, ACCOUNT), "sent"]
+    assert [row[2] for row in remitted[1:]] == ["reversal"]
+    assert run(lake, "explain", "C7", "--line", "1").err == "claims: Claim 'C7' has no line 1; it has none any more."
+    assert run(lake, "explain", "C7", "--day", DAY).err == f"claims: Nothing is known of a claim 'C7' on {DAY}."
+
+
+def test_remittances_name_the_patient_where_two_share_a_claims_number(lake: Lakehouse, run: Run) -> None:
+    assert "patient" not in run(lake, "explain", "C1").out.partition("What was remitted of the claim")[2]
+    lake.land("medical_claims", "2024-05-01", [line(patient_id="3000U")])
+    assert lake.process("medical_claims", "2024-05-01") is None
+    settle(lake.settings)
+    said = run(lake, "explain", "C1")
+    assert {row[2] for row in table(said, "What was remitted of the claim")} == {"1000U", "3000U"}
 
 
 # --- claims payments make ---
