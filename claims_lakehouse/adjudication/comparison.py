@@ -31,10 +31,15 @@ class Change(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """How many lines were compared, how many would be decided otherwise, and how."""
+    """How many lines were compared, how many would be decided otherwise, and how.
+
+    `differing_since` are those of the latter that were received from the rule set's first day on: once it is adopted,
+    only these are decided by it.
+    """
 
     lines: int
     differing: int
+    differing_since: int
     changes: list[Change]
 
 
@@ -75,16 +80,19 @@ def compare_rule_set(
         if progress:
             progress(done, sum(count for _, count in turns))
     rows = con.execute(
-        """
+        f"""
         SELECT stands.decision, coalesce(stands.rule, stands.pending_for[1]) AS rule, other.decision, other.rule,
                count(*) AS lines, coalesce(sum(stands.paid), 0), coalesce(sum(other.paid), 0),
-               min(coalesce(stands.claim_id || '|' || stands.line_number, other.claim_id || '|' || other.line_number))
+               min(coalesce(stands.claim_id || '|' || stands.line_number, other.claim_id || '|' || other.line_number)),
+               count(*) FILTER (CAST(line.valid_from AS DATE) >= $since)
         FROM decision AS stands FULL JOIN otherwise AS other USING (patient_id, claim_id, line_number)
+        LEFT JOIN (FROM {MEDICAL_CLAIMS.table} WHERE is_current) AS line USING (patient_id, claim_id, line_number)
         WHERE stands.decision IS DISTINCT FROM other.decision OR stands.paid IS DISTINCT FROM other.paid
            OR coalesce(stands.rule, stands.pending_for[1]) IS DISTINCT FROM other.rule
         GROUP BY ALL ORDER BY count(*) DESC, 1, 2, 3, 4
-        """
+        """,
+        {"since": rule_set.effective_from},
     ).fetchall()
     [(lines,)] = con.execute("SELECT count(*) FROM decision").fetchall()
-    changes = [Change(*row) for row in rows]
-    return Comparison(lines, sum(change.lines for change in changes), changes)
+    changes = [Change(*row) for *row, _ in rows]
+    return Comparison(lines, sum(one.lines for one in changes), sum(since for *_, since in rows), changes)

@@ -60,8 +60,8 @@ def print_comparison(rule_set: RuleSet, found: Comparison, *, as_json: bool) -> 
     paid_after = sum((one.paid_after for one in found.changes), Decimal("0.00"))
     if as_json:
         changes = [change._asdict() for change in found.changes]
-        print_json({"lines": found.lines, "differing": found.differing, "paid": paid, "paid_after": paid_after,
-                    "changes": changes})  # fmt: skip
+        print_json({"lines": found.lines, "differing": found.differing, "differing_since": found.differing_since,
+                    "paid": paid, "paid_after": paid_after, "changes": changes})  # fmt: skip
     else:
         rows = [
             (one.decision or "none", one.rule, one.decision_after or "none", one.rule_after, one.lines, one.paid,
@@ -73,6 +73,12 @@ def print_comparison(rule_set: RuleSet, found: Comparison, *, as_json: bool) -> 
         told = f"{found.differing:,} of {counted(found.lines, 'line')} would be decided otherwise"
         sums = f"; {paid_after:,} would be paid for them in place of {paid:,}" if rows else ""
         out().print(f"{plain(called(rule_set))}: {told}{sums}.", soft_wrap=True)
+        if rows:
+            since = f"Of them {found.differing_since:,} {'was' if found.differing_since == 1 else 'were'} received from"
+            out().print(
+                f"{since} {rule_set.effective_from} on: only these are decided by it once it is adopted.",
+                soft_wrap=True,
+            )
 
 
 def codes_told(codes: Codes | None) -> dict[str, str | None]:

@@ -134,7 +134,8 @@ def check(file: FileArgument, golden: GoldenOption = None, as_json: JsonOption =
 def compare(file: FileArgument, as_json: JsonOption = False, home: HomeOption = None) -> None:
     """Decide every line that stands by a rule set, and show what would change; nothing is written.
 
-    All lines are decided by it, whenever they were received. The example is one of them, claim|line, a patient's data:
+    All lines are decided by it, whenever they were received; how many of them it decides once it is adopted is said
+    last. The example is one of them, claim|line, a patient's data:
     claims rules compare mine.toml
     """
     from rich.progress import Progress

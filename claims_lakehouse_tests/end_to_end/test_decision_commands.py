@@ -468,7 +468,7 @@ def test_rules_are_exported_checked_compared_and_adopted(
     before = published(lake)
     found = told(run(lake, "rules", "compare", mine, "--json"))
     assert found == {
-        "lines": 4, "differing": 1, "paid": "0.00", "paid_after": "0.00",
+        "lines": 4, "differing": 1, "differing_since": 0, "paid": "0.00", "paid_after": "0.00",
         "changes": [{"decision": "pending", "rule": "no_price", "decision_after": "denied", "rule_after": "no_price",
                      "lines": 1, "paid": "0.00", "paid_after": "0.00", "example": "C1|2"}],
     }  # fmt: skip
@@ -477,7 +477,14 @@ def test_rules_are_exported_checked_compared_and_adopted(
         ["pending", "no_price", "denied", "no_price", "1", "0.00", "0.00", "0.00", "C1|2"]
     ]
     assert "1 of 4 lines would be decided otherwise; 0.00 would be paid for them in place of 0.00." in said.out
-    assert "0 of 4 lines would be decided otherwise." in run(lake, "rules", "compare", exported).out
+    last = "received from {} on: only these are decided by it once it is adopted."
+    assert f"Of them 0 were {last.format(LATER)}" in said.out
+    since = mine.with_name("since.toml")
+    since.write_text(mine.read_text().replace(f"effective_from = {LATER}", f"effective_from = {DAY}"))
+    assert f"Of them 1 was {last.format(DAY)}" in run(lake, "rules", "compare", since).out
+    said = run(lake, "rules", "compare", exported)
+    assert "0 of 4 lines would be decided otherwise." in said.out
+    assert "Of them" not in said.out
     assert published(lake) == before
 
     said = run(lake, "rules", "adopt", mine, "--golden", golden, "--because", "a new year")
