@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from claims_lakehouse import cli
@@ -41,6 +42,7 @@ from claims_lakehouse_tests.end_to_end.test_decision_commands import (
     told,
 )
 from claims_lakehouse_tests.medical import line, npi
+from claims_lakehouse_tests.test_queries import SQL
 from claims_lakehouse_tests.test_start_up import READS, imported
 
 #: Paid to an account, and by check, by the settings that are made up for them.
@@ -321,6 +323,22 @@ def test_remittances_name_the_patient_where_two_share_a_claims_number(lake: Lake
     settle(lake.settings)
     said = run(lake, "explain", "C1")
     assert {row[2] for row in table(said, "What was remitted of the claim")} == {"1000U", "3000U"}
+
+
+# --- docs/queries.md ---
+
+
+def test_what_is_decided_of_claims_that_were_told_is_what_payees_are_paid(lake: Lakehouse) -> None:
+    waiting = line(claim_id="C9", patient_id="5000U", procedure_code="99214")  # no price
+    decided = waiting | {"line_number": "2", "procedure_code": "99215"}
+    lake.land("medical_claims", "2024-05-01", [waiting, decided])
+    assert lake.process("medical_claims", "2024-05-01") is None
+    settle(lake.settings)
+    [question] = [one.query for one in duckdb.extract_statements(SQL) if "paid_to_payees" in one.query]
+    [(of_claims, to_payees)] = lake.rows(question)
+    assert lake.rows("SELECT decision, paid FROM claim_decision WHERE claim_id = 'C9'") == [("pending", Decimal(80))]
+    assert of_claims == to_payees
+    assert lake.rows("SELECT sum(paid) FROM decision") == [(to_payees + 80,)]
 
 
 # --- claims payments make ---
