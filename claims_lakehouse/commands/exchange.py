@@ -22,7 +22,7 @@ from claims_lakehouse.commands.options import (
     filters,
 )
 from claims_lakehouse.commands.report import plain, progress, short
-from claims_lakehouse.errors import ClaimsLakehouseError
+from claims_lakehouse.errors import ClaimsLakehouseError, UsageError
 from claims_lakehouse.settings import Settings
 
 
@@ -33,7 +33,8 @@ def export(
     severity: SeverityFilter = None,
     issue_status: StatusFilter = "open",
     output: Annotated[
-        Path | None, typer.Option("--output", help="The file to write. [default: standard output]")
+        Path | None,
+        typer.Option("--output", help="The file to write, a new one. [default: standard output]"),
     ] = None,
     home: HomeOption = None,
 ) -> None:
@@ -48,6 +49,8 @@ def export(
     from claims_lakehouse.files import replacing
 
     settings, known = Settings.from_environment(home=home), feed_named(feed)
+    if output is not None and output.exists():
+        raise UsageError(f"{output}: found a file, or a folder; expected a name that is free.")
     given = filters(feed, delivery, rule, severity, issue_status)
     check_names(given)
     meant = Filters(**given)

@@ -170,6 +170,14 @@ def test_rows_are_exported_fixed_and_imported_and_every_delivery_is_published(la
     assert "Wrote 0 rows" in issues(lake, "export", "--feed", "patients", "--severity", "error").err
 
 
+def test_an_export_overwrites_nothing(lake: Lakehouse, tmp_path: Path) -> None:
+    fixed = tmp_path / "fixed.csv"
+    fixed.write_text("what the sender fixed")
+    done = issues(lake, "export", "--feed", "patients", "--output", fixed)
+    assert (done.status, "found a file, or a folder; expected a name that is free." in done.err) == (2, True)
+    assert fixed.read_text() == "what the sender fixed"
+
+
 def test_where_a_delivery_fails_the_others_are_published_and_the_status_is_1(lake: Lakehouse, tmp_path: Path) -> None:
     fixed = tmp_path / "fixed.csv"
     assert issues(lake, "export", "--feed", "patients", "--severity", "error", "--output", fixed).status == 0
