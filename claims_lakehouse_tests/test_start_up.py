@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from claims_lakehouse.commands.options import FEED_NAMES
+from claims_lakehouse.contracts import FEEDS
 from claims_lakehouse_tests.builders import REPOSITORY, Lakehouse, patient
 
 #: What takes longer to import than a short command may take.
@@ -64,6 +66,10 @@ atexit.register(lambda: print("imported", *({HEAVY | READS} & set(sys.modules)),
 def test_a_short_command_imports_only_what_it_needs(command: list[str], expected: set[str], published: Path) -> None:
     code = f"sys.argv[1:] = {command!r}\nfrom claims_lakehouse.cli import app\napp()"
     assert imported(code, published) == expected
+
+
+def test_the_feeds_that_help_names_are_those_of_the_contracts() -> None:
+    assert [feed.name for feed in FEEDS] == list(FEED_NAMES)
 
 
 def test_a_reader_imports_only_what_it_needs(published: Path) -> None:

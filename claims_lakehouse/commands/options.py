@@ -20,7 +20,12 @@ HomeOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one array of objects, for machines.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask, even at a terminal.")]
 
-FeedArgument = Annotated[str, typer.Argument(help="The feed: patients, providers or claims.")]
+#: The feeds' names, written out: contracts take long to import.
+FEED_NAMES = (
+    "patients", "providers", "claims", "plans", "coverages", "fee_schedules", "authorizations", "exclusions",
+    "procedure_edits", "code_sets", "medical_claims",
+)  # fmt: skip
+FeedArgument = Annotated[str, typer.Argument(help=f"The feed: {', '.join(FEED_NAMES[:-1])} or {FEED_NAMES[-1]}.")]
 DeliveryArgument = Annotated[str, typer.Argument(help="The delivery's key: priming, 2024-02-01 …")]
 BecauseOption = Annotated[str, typer.Option("--because", help="Why. It goes on record with your name and the time.")]
 

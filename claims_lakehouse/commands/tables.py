@@ -67,7 +67,13 @@ def _feeds_together(iterations: Answer) -> Answer:
 
 def trace(
     feed: FeedArgument,
-    key: Annotated[str | None, typer.Argument(help="The record's key, as in the tables: 1000U.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Argument(
+            help="The record's key, as in the tables: 1000U; one of several columns is written with | between them, in "
+            "quotes: 'MC100046|1'."
+        ),
+    ] = None,
     delivery: Annotated[str | None, typer.Option(help="With --row: a delivery's key, in place of a record's.")] = None,
     row: Annotated[int | None, typer.Option(min=1, help="With --delivery: which of its rows.")] = None,
     as_json: JsonOption = False,

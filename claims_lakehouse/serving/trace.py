@@ -122,7 +122,7 @@ def trace(con: Reader, settings: Settings, feed: Feed, key: str) -> Trace:
     search = _Search(con, settings, feed)
     places = search.places_of(key)
     if not places:
-        raise UsageError(f"Feed '{feed.name}' has no record of that key; a key of several columns is written a|b.")
+        raise UsageError(f"Feed '{feed.name}' has no record of that key; expected {'|'.join(feed.key)}.")
     accepted = search.accepted(places)
     rows = {(row.delivery, row.row_number): row for row in search.rows(places, accepted)}
     versions = []

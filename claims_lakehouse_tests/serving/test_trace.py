@@ -175,6 +175,8 @@ def test_what_nobody_spoke_of_is_an_error_that_names_no_record(lake: Lakehouse) 
         with pytest.raises(UsageError, match=f"Feed '{feed.name}' has no record of that key") as error:
             traced(lake, key, feed)
         assert not any(word in str(error.value) for word in ("9999U", "1000U", "2000U"))
+    with pytest.raises(UsageError, match=r"no record of that key; expected claim_id\|line_number\.$"):
+        traced(lake, "MC1", MEDICAL_CLAIMS)
     with pytest.raises(UsageError, match="Feed 'patients' has no delivery 'never'"):
         became(lake, "never", 1)
     for row in (0, 9, -1):
