@@ -87,7 +87,7 @@ def show(
 
 
 @rules_app.command()
-def facts(as_json: JsonOption = False) -> None:
+def facts(as_json: JsonOption = False, home: HomeOption = None) -> None:  # of every lakehouse they are the same
     """List what a rule's condition can read of a line.
 
     A condition is one expression in SQL over facts. In a file of rules: when = "days_to_receipt > filing_days"
@@ -102,7 +102,12 @@ def facts(as_json: JsonOption = False) -> None:
 
 
 @rules_app.command()
-def check(file: FileArgument, golden: GoldenOption = None, as_json: JsonOption = False) -> None:
+def check(
+    file: FileArgument,
+    golden: GoldenOption = None,
+    as_json: JsonOption = False,
+    home: HomeOption = None,  # it needs none: it is taken as its siblings take it
+) -> None:
     """Read a rule set and decide the golden claims by it; exit status 1 where one comes out differently.
 
     Golden claims are written by hand, each with what is to come of it. Those of your own stand in a folder:

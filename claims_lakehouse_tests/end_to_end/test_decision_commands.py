@@ -449,6 +449,7 @@ def test_what_conditions_can_read_is_listed(standing: Lakehouse, run: Run) -> No
     rows = table(run(standing, "rules", "facts"), "What a rule's condition can read")
     assert [one[0] for one in rows if one[0]] == [fact.name for fact in FACTS]
     assert told(run(standing, "rules", "facts", "--json"))[0] == FACTS[0]._asdict()
+    assert table(run(standing, "rules", "facts", "--home", "elsewhere"), "What a rule's condition can read") == rows
 
 
 @HERE
@@ -463,6 +464,7 @@ def test_rules_are_exported_checked_compared_and_adopted(
     said = run(lake, "rules", "check", mine, "--golden", golden)
     assert (said.status, said.out) == (0, "")
     assert said.err.startswith("Golden claims by standard 2 (")
+    assert run(lake, "rules", "check", mine, "--golden", golden, "--home", "elsewhere") == said
     assert said.err.endswith("): 1 as expected, 0 otherwise.")
 
     before = published(lake)
