@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -13,7 +15,9 @@ from typer.testing import CliRunner
 
 import claims_lakehouse
 from claims_lakehouse.cli import app
+from claims_lakehouse.commands import lakehouse
 from claims_lakehouse.contracts import FEEDS, RULES
+from claims_lakehouse.samples import write_deliveries
 from claims_lakehouse.settings import Settings
 from claims_lakehouse_tests.builders import REPOSITORY, Lakehouse, claim, patient, provider
 from claims_lakehouse_tests.rule_table import README, rule_table, with_rule_table
@@ -185,6 +189,19 @@ def test_the_rooms_that_it_names_exist_and_none_is_left_out() -> None:
     package = REPOSITORY / "claims_lakehouse"
     rooms = {f"claims_lakehouse/{path.parent.name}" for path in package.glob("*/__init__.py")}
     assert rooms <= set(named)
+
+
+def test_the_claims_and_payees_that_people_are_told_to_try_are_the_demos(tmp_path: Path) -> None:
+    options = inspect.signature(lakehouse.demo).parameters
+    written = write_deliveries(tmp_path, patients=options["patients"].default, seed=options["seed"].default, days=7)
+    claims = "".join(path.read_text(errors="replace") for path in written if path.parent.name == "medical_claims")
+    told = [TEXT, *((REPOSITORY / "docs" / name).read_text() for name in ("adjudication.md", "payments.md"))]
+    told += [path.read_text() for path in (REPOSITORY / "claims_lakehouse" / "commands").glob("*.py")]
+    named = set(re.findall(r"\bMC[0-9]{6,}|(?<=payments show 2024-02-01 )[0-9]{10}", "".join(told[:3])))
+    assert len(named) > 4
+    assert {one for one in named if not re.search(rf"\b{one}\b", claims)} == set()
+    in_help = set(re.findall(r"\bMC[0-9]{6,}", "".join(told[3:])))
+    assert in_help <= named
 
 
 def test_links_lead_somewhere() -> None:

@@ -38,7 +38,7 @@ def explain(
     the versions of plans, fees, coverages … that the decision rests on; then the claim's log. The values shown are
     patients' data.
 
-    A line as it stood on a day, with every rule: claims explain MC100046 --line 1 --day 2024-02-01 --rules
+    A line as it stood on a day, with every rule: claims explain MC100026 --line 2 --day 2024-02-01 --rules
     """
     from claims_lakehouse.adjudication.explain import explain as explain_claim
     from claims_lakehouse.adjudication.rule_file import standard

@@ -30,7 +30,7 @@ DeliveryArgument = Annotated[str, typer.Argument(help="The delivery's key: primi
 BecauseOption = Annotated[str, typer.Option("--because", help="Why. It goes on record with your name and the time.")]
 
 # Which claims, lines and days are meant.
-ClaimArgument = Annotated[str, typer.Argument(metavar="CLAIM", help="The claim's id, as the tables have it: MC100046.")]
+ClaimArgument = Annotated[str, typer.Argument(metavar="CLAIM", help="The claim's id, as the tables have it: MC100026.")]
 LineArgument = Annotated[int, typer.Argument(metavar="LINE", min=1, help="The number of the claim's line.")]
 DAY = ("%Y-%m-%d",)
 

@@ -78,7 +78,7 @@ def approve(
     """Let a line that waits be paid as the plan has it: deductible, coinsurance, copay and limits are still taken.
 
     Where the plan has no price, say what is allowed. It holds as long as the line says what it says now, and waits for
-    nothing else: claims review approve MC100046 1 --allowed 12.50 --because "priced by hand"
+    nothing else: claims review approve MC100308 4 --allowed 12.50 --because "priced by hand"
     """
     from claims_lakehouse.adjudication import acts
 
@@ -102,7 +102,7 @@ def deny(
     """Deny a line that waits, with the codes that say why.
 
     Nothing of it is paid, nor counts for the deductible:
-    claims review deny MC100046 1 --group CO --carc 96 --rarc N130 --because "not a service of this plan"
+    claims review deny MC100360 1 --group CO --carc 96 --rarc N130 --because "not a service of this plan"
     """
     from claims_lakehouse.adjudication import acts
 
@@ -120,7 +120,7 @@ def appeal(
 ) -> None:
     """Open a line again that was denied, whole or in part: it waits for a person, who approves or denies it.
 
-    `claims explain` tells what an appeal needs: claims review appeal MC100046 1 --because "the record came by mail"
+    `claims explain` tells what an appeal needs: claims review appeal MC539750046 1 --because "the record came by mail"
     """
     from claims_lakehouse.adjudication import acts
 

@@ -71,7 +71,7 @@ def trace(
         str | None,
         typer.Argument(
             help="The record's key, as in the tables: 1000U; one of several columns is written with | between them, in "
-            "quotes: 'MC100046|1'."
+            "quotes: 'MC100026|1'."
         ),
     ] = None,
     delivery: Annotated[str | None, typer.Option(help="With --row: a delivery's key, in place of a record's.")] = None,
