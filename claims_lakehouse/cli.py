@@ -10,6 +10,7 @@ import typer
 
 from claims_lakehouse.commands import decisions, deliveries, lakehouse, pages, tables
 from claims_lakehouse.commands.issues import issues_app
+from claims_lakehouse.commands.options import tell_flowing
 from claims_lakehouse.commands.payments import payments_app
 from claims_lakehouse.commands.report import plain, progress
 from claims_lakehouse.commands.review import review_app
@@ -39,9 +40,11 @@ _COMMANDS = {
 for _panel, _ones in _COMMANDS.items():
     for _one in _ones:
         if isinstance(_one, typer.Typer):
+            tell_flowing(_one)
             app.add_typer(_one, rich_help_panel=_panel)
         else:
             app.command(rich_help_panel=_panel)(_one)
+tell_flowing(app)
 
 
 def main() -> None:

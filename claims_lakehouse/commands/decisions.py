@@ -12,7 +12,8 @@ import typer
 
 from claims_lakehouse.commands.decision_report import days_decided, print_decided
 from claims_lakehouse.commands.ingestion import reader, settle_decisions
-from claims_lakehouse.commands.options import DAY, ClaimArgument, HomeOption, JsonOption, LandingOption
+from claims_lakehouse.commands.options import ClaimArgument, HomeOption, JsonOption, LandingOption, line_number
+from claims_lakehouse.commands.options import day as as_day
 from claims_lakehouse.commands.report import progress
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.settings import Settings
@@ -20,10 +21,12 @@ from claims_lakehouse.settings import Settings
 
 def explain(
     claim: ClaimArgument,
-    line: Annotated[int | None, typer.Option("--line", min=1, help="Only this line of the claim.")] = None,
+    line: Annotated[
+        int | None, typer.Option("--line", metavar="LINE", parser=line_number, help="Only this line of the claim.")
+    ] = None,
     day: Annotated[
         datetime | None,
-        typer.Option("--day", formats=list(DAY), metavar="YYYY-MM-DD", help="As it was known at the end of that day."),
+        typer.Option("--day", parser=as_day, metavar="YYYY-MM-DD", help="As it was known at the end of that day."),
     ] = None,
     rules: Annotated[
         bool,
@@ -74,9 +77,7 @@ def explain(
 def adjudicate(
     day: Annotated[
         list[datetime] | None,
-        typer.Option(
-            "--day", formats=list(DAY), metavar="YYYY-MM-DD", help="Only this received day; may be given again."
-        ),
+        typer.Option("--day", parser=as_day, metavar="YYYY-MM-DD", help="Only this received day; may be given again."),
     ] = None,
     again: Annotated[
         bool,

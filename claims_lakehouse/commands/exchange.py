@@ -34,7 +34,7 @@ def export(
     issue_status: StatusFilter = "open",
     output: Annotated[
         Path | None,
-        typer.Option("--output", help="The file to write, a new one. [default: standard output]"),
+        typer.Option("--output", help=r"The file to write, a new one. \[default: standard output]"),
     ] = None,
     home: HomeOption = None,
 ) -> None:

@@ -27,6 +27,7 @@ from claims_lakehouse.commands.options import (
     SeverityFilter,
     StatusFilter,
     YesOption,
+    day,
     filters,
 )
 from claims_lakehouse.commands.report import progress
@@ -46,7 +47,7 @@ IssuesArgument = Annotated[
 AllOption = Annotated[bool, typer.Option("--all", help="In place of ISSUE: every issue that the filters let through.")]
 UntilOption = Annotated[
     datetime | None,
-    typer.Option("--until", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The last day that it holds, UTC."),
+    typer.Option("--until", parser=day, metavar="YYYY-MM-DD", help="The last day that it holds, UTC."),
 ]
 
 

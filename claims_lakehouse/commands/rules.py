@@ -32,7 +32,7 @@ rules_app = typer.Typer(name="rules", rich_markup_mode="rich", add_completion=Fa
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A rule set, as `claims rules export` writes one.")]
 GoldenOption = Annotated[
     Path | None,
-    typer.Option("--golden", metavar="DIR", help="Golden claims of your own. [default: those of the lakehouse]"),
+    typer.Option("--golden", metavar="DIR", help=r"Golden claims of your own. \[default: those of the lakehouse]"),
 ]
 
 
@@ -70,7 +70,7 @@ def _list(settings: Settings, as_json: bool) -> None:
 def show(
     rule_set: Annotated[
         str | None,
-        typer.Argument(metavar="[RULE_SET]", help="Its id, or how no other begins, or its name. [default: today's]"),
+        typer.Argument(metavar="[RULE_SET]", help=r"Its id, or how no other begins, or its name. \[default: today's]"),
     ] = None,
     as_json: JsonOption = False,
     home: HomeOption = None,

@@ -132,7 +132,7 @@ def query(
 def export(
     target: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write; each table becomes a folder.")],
     table: Annotated[
-        list[str] | None, typer.Option("--table", help="Only this table or view; may be given again. [default: all]")
+        list[str] | None, typer.Option("--table", help=r"Only this table or view; may be given again. \[default: all]")
     ] = None,
     partition_by: Annotated[
         list[str] | None,
