@@ -51,6 +51,9 @@ _FUNCTIONS = {
     "date_diff",
 }
 _KINDS = {"CONSTANT", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "OPERATOR", "FUNCTION", "CASE", "BETWEEN"}
+#: What the kinds of values are called, and what a group is.
+_CALLED = {str: "a text", int: "a whole number", date: "a day", list: "a list", dict: "a table"}
+_GROUP = f"{', '.join(GROUPS[:-1])} or {GROUPS[-1]}"
 _ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -64,8 +67,11 @@ def read(path: Path) -> RuleSet:
     """Read a rule set from a file; UsageError says what is wrong in it, and where."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as text ({type(error).__name__}).") from None
+    except OSError as error:
+        told = f" ({error.strerror})" if error.strerror else ""
+        raise UsageError(f"{path}: found no file that can be read{told}; expected a rule set.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: found no text; expected a rule set, in UTF-8.") from None
     return parse(text, path.name)
 
 
@@ -122,7 +128,7 @@ class _Reader:
         for key, kind in wanted.items():
             if type(said.get(key)) is not kind or said[key] == "":
                 found = repr(said[key]) if key in said else "nothing"
-                raise self.wrong(f"{where} {key}", found, f"a {kind.__name__}")
+                raise self.wrong(f"{where} {key}", found, _GROUP if key == "group" else _CALLED[kind])
         for key, value in said.items():
             if key not in wanted and key not in also:
                 raise self.wrong(where, f"'{key}'", f"no other key than {', '.join((*wanted, *also))}")
@@ -162,7 +168,7 @@ class _Reader:
         """The codes of an adjustment."""
         table = self.table(said, where, {"group": str, "carc": str, "reason": str}, ("rarc", "appeal"))
         if table["group"] not in GROUPS:
-            raise self.wrong(f"{where} group", repr(table["group"]), ", ".join(GROUPS))
+            raise self.wrong(f"{where} group", repr(table["group"]), _GROUP)
         if not CARC.fullmatch(table["carc"]):
             raise self.wrong(f"{where} carc", repr(table["carc"]), "an adjustment reason code, as 96 or B7")
         if "rarc" in table and not RARC.fullmatch(table["rarc"]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -127,17 +128,17 @@ def rule_set_of(lakehouse: Lakehouse) -> dict[str, str]:
 _AT = "mine.toml, rule 7 'units_missing'"
 _WRONG: dict[str, tuple[tuple[str, str], str]] = {
     "no TOML": (('name = "standard"', "name = "), "mine.toml: Invalid value"),
-    "no name": (('name = "standard"\n', ""), "mine.toml, the file name: found nothing; expected a str"),
-    "a version that is no text": (('version = "2"', "version = 2"), "the file version: found 2; expected a str"),
+    "no name": (('name = "standard"\n', ""), "mine.toml, the file name: found nothing; expected a text"),
+    "a version that is no text": (('version = "2"', "version = 2"), "the file version: found 2; expected a text"),
     "a first day with a time": (("effective_from = 2024-02-10", "effective_from = 2024-02-10T00:00:00"),
-                                "the file effective_from: found datetime"),
+                                r"the file effective_from: found datetime.*; expected a day\."),
     "an unknown key": (('name = "standard"', 'name = "standard"\nauthor = "ann"'),
                        "the file: found 'author'; expected no other key than name, version"),
-    "points that are no number": (("similarity = 85", 'similarity = "85"'), r"\[settings\] similarity: found '85'"),
+    "points that are no number": (("similarity = 85", 'similarity = "85"'), r"\[settings\] similarity: found '85'; expected a whole number\."),
     "points that are true": (("similarity = 85", "similarity = true"), r"\[settings\] similarity: found True"),
     "points above a hundred": (("similarity = 85", "similarity = 101"), r"\[settings\] similarity: found 101"),
     "a modifier of three": (('"24", "25"', '"24", "255"'), "separate_modifiers: found another list; expected modifiers"),
-    "a rule without a condition": ((f"{UNITS}\n", 'reads = ["units"]\n'), f"{_AT} when: found nothing; expected a str"),
+    "a rule without a condition": ((f"{UNITS}\n", 'reads = ["units"]\n'), f"{_AT} when: found nothing; expected a text"),
     "an unknown key of a rule": ((UNITS, f'{UNITS}\npriority = "1"'), f"{_AT}: found 'priority'; expected no other key"),
     "a rule that neither denies nor pends": (('"units"]\nthen = "deny"', '"units"]\nthen = "pay"'),
                                              "found 'group'|found 'pay'; expected deny or pend"),
@@ -145,8 +146,12 @@ _WRONG: dict[str, tuple[tuple[str, str], str]] = {
     "a name that is an amount's": (('name = "place_missing"', 'name = "copay"'), "rule 8 'copay': found that name"),
     "a name that people's words have": (('name = "place_missing"', 'name = "reviewed"'), "found that name"),
     "a name with blanks": (('name = "place_missing"', 'name = "place missing"'), "found that name; expected one of its own"),
+    "a denial without a group": (('"units"]\nthen = "deny"\ngroup = "CO"\n', '"units"]\nthen = "deny"\n'),
+                                 rf"{_AT} group: found nothing; expected CO, PR, OA or PI\."),
+    "facts that are no list": ((UNITS, UNITS.replace('["units"]', '"units"')), f"{_AT} reads: found 'units'; expected a list"),
+    "settings that are no table": (("[settings]", "[[settings]]"), r"the file settings: found \[.*; expected a table\."),
     "an unknown group": (('"units"]\nthen = "deny"\ngroup = "CO"', '"units"]\nthen = "deny"\ngroup = "XX"'),
-                         f"{_AT} group: found 'XX'; expected CO, PR, OA, PI"),
+                         f"{_AT} group: found 'XX'; expected CO, PR, OA or PI"),
     "CARC 16 without a remark": (('carc = "16"\nrarc = "M53"\n', 'carc = "16"\n'),
                                  f"{_AT} rarc: found nothing; expected a remark: CARC 16 asks for one"),
     "evidence that is no fact": ((UNITS, f'{UNITS}\nevidence = "doctor"'), f"{_AT} evidence: found 'doctor'; expected a fact"),
@@ -159,7 +164,7 @@ _WRONG: dict[str, tuple[tuple[str, str], str]] = {
                                       rf"\[adjustment\]: found .*; expected {', '.join(ADJUSTMENTS)}"),
     "an adjustment of another name": (("[adjustment.copay]", "[adjustment.fine]"), r"\[adjustment\]: found .*fine"),
     "an adjustment without codes": (('[adjustment.copay]\ngroup = "PR"\n', "[adjustment.copay]\n"),
-                                    r"\[adjustment.copay\] group: found nothing"),
+                                    r"\[adjustment.copay\] group: found nothing; expected CO, PR, OA or PI\."),
 }  # fmt: skip
 
 
@@ -197,7 +202,7 @@ _CONDITIONS = {
     "what cannot be compared": ("procedure_code > 5", "Cannot compare values of type VARCHAR"),
     "a day that is none": ("service_day >= 'last year'", "found"),
     "a truth that is none": ("is_covered = 'maybe'", "found"),
-    "nothing": ("", "found ''; expected a str"),
+    "nothing": ("", "found ''; expected a text"),
 }
 
 
@@ -234,8 +239,12 @@ def test_a_rule_that_rests_on_other_lines_is_asked_after_those_about_the_line_by
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_bytes(b"\xff\xfe")
-    for name in ("mine.toml", "other.toml"):
-        with pytest.raises(UsageError, match=rf"{name}: cannot be read as text"):
+    for name, found in (
+        ("mine.toml", "found no text; expected a rule set, in UTF-8."),
+        ("other.toml", "found no file that can be read (No such file or directory); expected a rule set."),
+        (".", "found no file that can be read (Is a directory); expected a rule set."),
+    ):
+        with pytest.raises(UsageError, match=f"{re.escape(found)}$"):
             read(tmp_path / name)
 
 
