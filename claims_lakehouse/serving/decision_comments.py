@@ -54,8 +54,9 @@ DECISION_COLUMNS: dict[str, dict[str, str]] = {
     "claim_event": {
         "claim_version": "The statement of the claim that was decided.",
         "day": "The received day, or the day on which a person decided.",
-        "step": "The order of the events of one day.",
-        "event": "received, verified, decided, pended, released, appealed, reversed, replaced or voided.",
+        "step": "The order of the events of one day; all that people said is one step, in the order of happened_at.",
+        "event": "received, verified, decided, pended, released, appealed, reversed, replaced or voided. reversed: "
+        "what was decided before holds no more, told to a payee or not; remittance has what payees were told.",
         "decision": "What was decided; of a reversal, what was decided before.",
         "detail": "Why, or what was found. May name a patient where a person gave the reason.",
         "charge": _DECIDED["charge"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from datetime import datetime
 from decimal import Decimal
@@ -39,7 +40,7 @@ from claims_lakehouse_tests.adjudication.worlds import (
     stamps,
     tables,
 )
-from claims_lakehouse_tests.builders import Lakehouse
+from claims_lakehouse_tests.builders import REPOSITORY, Lakehouse
 from claims_lakehouse_tests.medical import line
 
 FIRST, SECOND, TODAY, TOMORROW = "2024-02-01", "2024-02-05", "2024-02-20", "2024-02-21"
@@ -193,6 +194,11 @@ def test_of_what_is_said_on_one_day_the_last_word_decides_and_all_of_it_is_in_th
     assert [(event, detail) for event, detail, *_ in said_of(lake, "C5")] == [
         ("released", "denied: The same visit."), ("appealed", "It was another."), ("released", "approved: It was."),
     ]  # fmt: skip
+    text = (REPOSITORY / "docs" / "adjudication.md").read_text(encoding="utf-8")
+    [documented] = [sql for sql in re.findall("```sql\n(.*?)```", text, re.DOTALL) if "FROM claim_event" in sql]
+    told = lake.rows(re.sub("'MC[0-9]+'", "'C5'", documented))
+    assert [row[2] for row in told if row[2] in ("released", "appealed")] == ["released", "appealed", "released"]
+    assert documented.rstrip().endswith("ORDER BY day, step, line_number, happened_at;")
 
 
 # --- What is refused ---

@@ -51,9 +51,9 @@ CREATE OR REPLACE VIEW adjustment AS
 SELECT claim_id, line_number, claim_version, group_code, carc, rarc, amount, reason, rule, appeal
 FROM internal.every_adjustment WHERE is_current;
 
--- One row is one thing that happened to one line of a claim, in the order of day and step: received, verified, decided,
--- pended, released, appealed, reversed, replaced, voided. It follows from deliveries and acts, whatever was processed
--- first; only happened_at and run_id of decisions tell of processing.
+-- One row is one thing that happened to one line of a claim, in the order of day, step and happened_at: received,
+-- verified, decided, pended, released, appealed, reversed, replaced, voided. It follows from deliveries and acts,
+-- whatever was processed first; only happened_at and run_id of decisions tell of processing.
 CREATE OR REPLACE VIEW claim_event AS
 WITH said AS (
     SELECT claim_id, line_number, valid_from AS received_at, delivery, row_number, charge_amount AS charge,
