@@ -128,11 +128,13 @@ def print_decided(
 
 
 def print_last_decisions(settings: Settings) -> None:
-    """Print what the last received days decided, and why."""
+    """Print what the last received days decided, and why; the title says so where there are more."""
     with reader(settings) as con:
         rows = con.execute(_LAST_DAYS).fetchall()
+        [(days,)] = con.execute(f"SELECT count(DISTINCT decided_on) FROM decision_history WHERE {_CHANGED}").fetchall()
     headings = ("received day", "decision", "reason", "CARC", "lines", "charge", "paid")
-    print_table("What was decided of the lines of claims", headings, rows)
+    which = f", on the last {_DAYS} of {days:,} received days" if days > _DAYS else ""
+    print_table(f"What was decided of the lines of claims{which}", headings, rows)
 
 
 def some_claim(settings: Settings) -> str | None:

@@ -18,7 +18,7 @@ from claims_lakehouse.adjudication import rule_sets
 from claims_lakehouse.adjudication.facts import FACTS
 from claims_lakehouse.adjudication.rule_file import parse, standard
 from claims_lakehouse.adjudication.stage import adjudicate
-from claims_lakehouse.commands import decisions, review, rules
+from claims_lakehouse.commands import decision_report, decisions, review, rules
 from claims_lakehouse.commands import lakehouse as lakehouse_commands
 from claims_lakehouse.contracts import feed_named
 from claims_lakehouse.serving.publish import publish
@@ -553,6 +553,9 @@ def test_the_demo_ends_with_what_was_decided_and_a_claim_to_look_at(
         [LATER, "approved", "", "", "1", "100.00", "72.00"],
         [LATER, "taken back", "the claim was replaced or voided", "", "1", "100.00", "0.00"],
     ]
+    monkeypatch.setattr(decision_report, "_DAYS", 1)
+    title = "What was decided of the lines of claims, on the last 1 of 2 received days"
+    assert title in run(standing, "demo").out
     _, around = said.out.split("Look around:")
     assert "\n  claims explain C1\n  claims review\n" in around
 
@@ -604,7 +607,7 @@ WRONG_USE = {
     "unknown-claim": (("explain", "C9"), "Nothing is known of a claim 'C9'."),
     "too-early": (("explain", "C1", "--day", "2024-01-31"), "Nothing is known of a claim 'C1' on 2024-01-31."),
     "unknown-line": (("explain", "C1", "--line", "7"), "Claim 'C1' has no line 7; it has 1, 2."),
-    "no-day": (("explain", "C1", "--day", "tomorrow"), "tomorrow"),
+    "no-day": (("explain", "C1", "--day", "tomorrow"), "found 'tomorrow'; expected a day"),
     "unknown-rule": (("review", "--rule", "no_such"), "There is no rule that has a line wait 'no_such'"),
     "a-rule-that-denies": (("review", "--rule", "bundled"), "There is no rule that has a line wait 'bundled'"),
     "options-before": (("review", "--limit", "1", "approve", "C1", "2", *BECAUSE), "Options stand after the command"),
@@ -624,7 +627,7 @@ WRONG_USE = {
     "deny-what-is-denied": (("review", "deny", "C2", "1", *CODES, *BECAUSE), "is denied; expected one that is pending"),
     "no-received-day": (("adjudicate", "--day", "2024-02-30"), "2024-02-30"),
     "unknown-rule-set": (("rules", "show", "mine"), "No rule sets are called 'mine'; there are standard 1 ("),
-    "no-file": (("rules", "check", "nowhere.toml"), "nowhere.toml: cannot be read as text (FileNotFoundError)"),
+    "no-file": (("rules", "check", "nowhere.toml"), "nowhere.toml: found no file that can be read ("),
     "no-rules": (("rules", "compare", __file__), "test_decision_commands.py"),
     "no-reason-to-adopt": (("rules", "adopt", "nowhere.toml", "--because", ""), "needs a reason"),
     "no-golden-claims": (("rules", "check", "STANDARD", "--golden", "nowhere"), "nowhere: found no golden claims"),
