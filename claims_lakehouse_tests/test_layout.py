@@ -182,3 +182,12 @@ def test_into_a_pipe_everything_is_printed_as_it_always_was(capsys: pytest.Captu
     printed = capsys.readouterr().out
     assert "┃ nothing ┃" in printed
     assert "│ 2024-02-01 17:21:13.000005 │" in printed
+
+
+def test_into_a_pipe_a_table_is_as_wide_as_its_words_need(capsys: pytest.CaptureFixture[str]) -> None:
+    for places in (3, 30):
+        names = [f"column_{place:02}" for place in range(places)]
+        print_rows(Answer(names, [("MC100046",) * places]), as_json=False)
+        assert capsys.readouterr().out.count("│ MC100046 ") == places
+        print_table("", names, [("MC100046",) * places])
+        assert capsys.readouterr().out.count("│ MC100046 ") == places

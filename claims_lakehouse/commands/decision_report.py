@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 from claims_lakehouse.commands.ingestion import reader
-from claims_lakehouse.commands.layout import is_number
+from claims_lakehouse.commands.layout import Column, is_number
 from claims_lakehouse.commands.options import one_of
-from claims_lakehouse.commands.report import cell, out, plain, print_on_terminal, progress, readable
+from claims_lakehouse.commands.report import out, plain, print_into_pipe, print_on_terminal, progress, readable
 from claims_lakehouse.errors import UsageError
 from claims_lakehouse.settings import Settings
 
@@ -65,21 +65,17 @@ def print_table(
 
     `below` are headings of columns that may stand below their row where a terminal is too narrow for all.
     """
-    from rich.table import Table
-
     rows = list(rows)
     if not rows:
         return
     if sys.stdout.isatty():
         print_on_terminal(title, headings, list(zip(*rows, strict=True)), _text_of, below=below)
         return
-    table = Table(title=plain(title), title_justify="left")
-    for place, heading in enumerate(headings):
-        numeric = any(is_number(row[place]) for row in rows)
-        table.add_column(plain(heading), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, Decimal) else cell(value) for value in row))
-    out().print(table)
+    columns = [
+        Column(heading, [_text_of(row[place]) for row in rows], any(is_number(row[place]) for row in rows))
+        for place, heading in enumerate(headings)
+    ]
+    print_into_pipe(title, columns)
 
 
 def _text_of(value: Any) -> str:

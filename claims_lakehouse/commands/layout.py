@@ -16,8 +16,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-#: Up to how many characters a text is never broken.
-_SHORT = 16
+#: Up to how many characters a text is never broken: a moment has as many.
+_SHORT = 19
 #: Into about how many lines a longer one may be broken before records stand one under the other.
 _LINES = 5
 #: What stands between columns, and at both ends of a row, in a table with lines and in one without.
@@ -73,6 +73,11 @@ def are_numbers(values: Sequence[Any]) -> bool:
     """Whether a column has numbers and nothing else."""
     found = [is_number(value) for value in values if value is not None]
     return bool(found) and all(found)
+
+
+def lined_width(columns: Sequence[Column]) -> int:
+    """How wide a table with lines has to be."""
+    return sum(column.least for column in columns) + _BETWEEN * (len(columns) - 1) + _AT_ENDS
 
 
 def print_columns(

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from claims_lakehouse.commands.layout import Column, are_numbers, moments, print_columns
+from claims_lakehouse.commands.layout import Column, are_numbers, lined_width, moments, print_columns
 
 if TYPE_CHECKING:
     from claims_lakehouse.serving.connect import Answer
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 progress = Console(stderr=True, highlight=False)
 
 _LONGEST = 300
+#: How wide a table is into a pipe where no word needs more.
+_PIPE = 200
 
 #: The counts of a delivery, as the ledger names them and as tables head them.
 COUNTS = {
@@ -35,9 +37,9 @@ COUNTS = {
 }
 
 
-def out() -> Console:
-    """Where tables go; into a pipe they are as wide as they need to be."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+def out(least: int = 0) -> Console:
+    """Where tables go; into a pipe they are as wide as they need to be, `least` or more."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else max(_PIPE, least))
 
 
 def print_rows(
@@ -72,15 +74,30 @@ def print_rows(
         values = [[row[place] for row in told] for place in shown]
         print_on_terminal(title, headings, values, partial(readable, grouped=grouped), as_asked, below, last)
     else:
-        table = Table(title=title or None, title_justify="left")
-        for place, heading in zip(shown, headings, strict=True):
-            numeric = any(isinstance(row[place], int | float) and not isinstance(row[place], bool) for row in rows[:1])
-            table.add_column(plain(heading), justify="right" if numeric else "left", overflow="fold")
-        for row in told:
-            table.add_row(*(cell(row[place], grouped=grouped) for place in shown))
-        out().print(table)
+        print_into_pipe(
+            title,
+            [
+                Column(
+                    _printable(heading),
+                    [readable(row[place], grouped=grouped) for row in told],
+                    any(isinstance(row[place], int | float) and not isinstance(row[place], bool) for row in rows[:1]),
+                )
+                for place, heading in zip(shown, headings, strict=True)
+            ],
+        )
     if limit and len(rows) > limit:
         progress.print(f"Shown: the first {limit} rows. More with --limit.")
+
+
+def print_into_pipe(title: str, columns: Sequence[Column]) -> None:
+    """Print a table whole, as wide as it has to be for no word to be broken."""
+    table = Table(title=plain(title) if title else None, title_justify="left")
+    for column in columns:
+        justify: Literal["left", "right"] = "right" if column.is_number else "left"
+        table.add_column(escape(column.heading), justify=justify, overflow="fold", min_width=column.least)
+    for row in zip(*(column.texts for column in columns), strict=True):
+        table.add_row(*map(escape, row))
+    out(lined_width(columns)).print(table)
 
 
 def print_on_terminal(
