@@ -20,7 +20,8 @@ GROUPS = ("CO", "PR", "OA", "PI")
 #: Adjustment reasons that ask for a remark (X12 external code list 139).
 NEED_REMARK = ("16", "96", "A1")
 #: The form of adjustment reason and remark codes (X12 external code lists 139 and 411).
-CARC, RARC = re.compile("[A-Z0-9]{1,4}"), re.compile("[A-Z0-9]{2,5}")
+CARC = re.compile("[1-9][0-9]{0,2}|[ABDPWY](0|[1-9][0-9]?)")
+RARC = re.compile("M[1-9][0-9]{0,2}|MA(0[1-9]|[1-9][0-9]{1,2})|N[1-9][0-9]{0,3}")
 #: A line that a person denied has the codes that they gave; one that they opened again waits for their word.
 REVIEWED, APPEALED = "reviewed", "appealed"
 

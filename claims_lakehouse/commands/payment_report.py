@@ -70,7 +70,7 @@ def print_days(settings: Settings, *, as_json: bool, is_list: bool = True) -> No
         for (*row, is_sent), made in zip(rows, files, strict=True)
     ]
     headings = ("payment day", "payees", "claims", "reversals", "paid", "forwarded", "835 files", "bank file", "state")
-    print_table("Payment days", headings, told)
+    print_table("Payment days", headings, told, below=("reversals", "835 files", "bank file"))
     if not rows:
         progress.print("There is no payment day: nothing of a claim is decided that a payee could be told.")
     elif any(made.remittances for made in files):
@@ -99,7 +99,8 @@ def print_payees(settings: Settings, day: date, *, as_json: bool) -> None:
         return
     headings = (*(name.replace("_", " ") for name in names), "835 file")
     shown = [(*row[:-1], short(path) if path else None) for row, path in zip(rows, paths, strict=True)]
-    print_table(f"Payees of {day}: {sent_text(rows[0][-1])}", headings, shown)
+    below = ("balance taken", "balance forwarded", "835 file")
+    print_table(f"Payees of {day}: {sent_text(rows[0][-1])}", headings, shown, below=below)
 
 
 def print_remittance(settings: Settings, day: date, payee: str, *, as_json: bool) -> None:
@@ -123,7 +124,7 @@ def print_remittance(settings: Settings, day: date, payee: str, *, as_json: bool
     claims = [row for claim in found.claims for row in _claim_rows(claim)]
     headings = ("claim", "status", "patient", "received", "line", "service", "day", "charge", "allowed", "paid",
                 "patient share", "adjustments")  # fmt: skip
-    print_table(f"Remittance of {day} to payee {payee}", headings, claims)
+    print_table(f"Remittance of {day} to payee {payee}", headings, claims, below=("patient", "received", "adjustments"))
     print_table("What is paid", ("", "amount"), _sums(found))
     file = f"its 835 is {short(path)}" if path else "its 835 is not made"
     out().print(f"Trace number {found.trace}; the day is {sent_text(standing[0][1])}, {plain(file)}.", soft_wrap=True)

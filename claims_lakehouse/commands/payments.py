@@ -13,7 +13,8 @@ import typer
 
 from claims_lakehouse.commands.ingestion import renew_publication, user
 from claims_lakehouse.commands.issue_report import counted
-from claims_lakehouse.commands.options import DAY, HomeOption, JsonOption, LandingOption, YesOption
+from claims_lakehouse.commands.options import HomeOption, JsonOption, LandingOption, YesOption
+from claims_lakehouse.commands.options import day as day_of
 from claims_lakehouse.commands.payment_report import (
     day_files,
     print_days,
@@ -29,10 +30,10 @@ payments_app = typer.Typer(name="payments", rich_markup_mode="rich", add_complet
 
 DayOption = Annotated[
     datetime | None,
-    typer.Option("--day", formats=list(DAY), metavar="YYYY-MM-DD", help="The payees of that payment day."),
+    typer.Option("--day", parser=day_of, metavar="YYYY-MM-DD", help="The payees of that payment day."),
 ]
 DayArgument = Annotated[
-    datetime, typer.Argument(metavar="DAY", formats=list(DAY), help="The payment day, as the list has it: 2024-02-01.")
+    datetime, typer.Argument(metavar="DAY", parser=day_of, help="The payment day, as the list has it: 2024-02-01.")
 ]
 
 
@@ -98,7 +99,7 @@ def sent(day: DayArgument, yes: YesOption = False, landing: LandingOption = None
     """Say that a day's files were sent: the day is closed, and nothing of it changes any more.
 
     Days are sent in their order, each with its 835 files and bank file. What is decided otherwise later is reversed and
-    told anew on a later day. This cannot be undone: claims payments sent 2024-02-01
+    told anew on a later day. This cannot be undone: claims payments sent 2023-12-31
     """
     from claims_lakehouse.payments.stage import file_digests, make_payments, mark_sent
 
@@ -137,7 +138,7 @@ def show(
     """Show a remittance as a person reads it: claims and lines, adjustments with their codes, balances, and the sum.
 
     A claim that was told before and is decided otherwise is reversed, with the amounts of then, and told anew. The
-    values shown are patients' data: claims payments show 2024-02-01 1234567893
+    values shown are patients' data: claims payments show 2024-02-01 1629633763
     """
     print_remittance(Settings.from_environment(home=home), day.date(), payee, as_json=as_json)
 
