@@ -64,6 +64,11 @@ def day(text: str) -> str:
     return f"{text[:4]}-{text[4:6]}-{text[6:]}" if len(text) == 8 and text.isascii() and text.isdigit() else text
 
 
+def decimal(text: str) -> str:
+    """A number as the contract has it: X12 leaves out a zero before the point. Other text stays as sent."""
+    return f"0{text}" if text.startswith(".") else text
+
+
 class _Walk:
     """Where in the hierarchy a segment stands, and what has been said so far about what it belongs to."""
 
@@ -177,8 +182,8 @@ def _service(segment: Segment) -> Record:
     service = {
         "procedure_code": segment.component(1, 2),
         "modifiers": JOINED.join(filter(None, segment.components(1)[2:6])),
-        "charge_amount": segment.element(2),
-        "units": segment.element(4),
+        "charge_amount": decimal(segment.element(2)),
+        "units": decimal(segment.element(4)),
         "diagnosis_pointers": JOINED.join(filter(None, segment.components(7))),
     }
     return service | ({"place_of_service": segment.element(5)} if segment.element(5) else {})

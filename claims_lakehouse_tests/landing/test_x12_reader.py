@@ -407,10 +407,14 @@ def test_a_file_that_is_cut_short_is_an_error(tmp_path: Path, end: str) -> None:
     [
         ("GE*2*", "GE*9*", "segment GE at position 50: found 2 transactions in a group that says 9"),
         ("GE*2*", "GE*canary*", "segment GE at position 50: found 2 transactions in a group that says no such number"),
+        ("GE*2*", "GE*²*", "segment GE at position 50: found 2 transactions in a group that says no such number"),
+        ("GE*2*", f"GE*{'2' * 5000}*",
+         "segment GE at position 50: found 2 transactions in a group that says no such number"),
+        ("IEA*1*", "IEA*①*", "segment IEA at position 51: found 1 groups in an interchange that says no such number"),
         ("GE*2*1", "GE*2*7", "segment GE at position 50 has another control number than what it ends"),
         ("IEA*1*", "IEA*2*", "segment IEA at position 51: found 1 groups in an interchange that says 2"),
     ],
-)
+)  # fmt: skip
 def test_a_trailer_that_disagrees_is_noted_and_the_transactions_go_on(
     tmp_path: Path, before: str, after: str, reason: str
 ) -> None:
@@ -422,6 +426,12 @@ def test_a_trailer_that_disagrees_is_noted_and_the_transactions_go_on(
     (bad,) = read.malformed
     assert (re.sub("position [0-9]+", f"position {position}", reason), "malformed_row") == (bad.reason, bad.rule)
     assert bad.text.startswith(after)
+
+
+def test_a_decimal_without_the_zero_before_it_gets_it(tmp_path: Path) -> None:
+    text = SOUND.replace("43.00", ".75").replace("*UN*1*", "*UN*.5*")
+    row = Read(tmp_path, interchange(text)).row
+    assert (row["charge_amount"], row["units"]) == ("0.75", "0.5")
 
 
 def test_text_of_a_transaction_is_kept_as_it_was_sent(tmp_path: Path) -> None:
