@@ -108,7 +108,8 @@ def number(name: str, least: int, most: int) -> Format:
 NPI = _text("npi", "ten digits, the first 1 or 2, the last a check digit", _parse_npi, rules.BAD_NPI)
 PROCEDURE = _text(
     "procedure code",
-    "a CPT code (four digits and a digit, A, F, M, T or U) or an HCPCS level II code (a letter and four digits)",
+    "a CPT code (four digits and a digit, A, F, M, T or U) or an HCPCS level II code (a letter and four digits), "
+    "and none that X12 sends as of another system (ER, IV, WK)",
     _parse_procedure,
     rules.BAD_PROCEDURE_CODE,
 )
@@ -132,7 +133,7 @@ MODIFIER_OR_NONE = replace(
 DIAGNOSES = _text(
     "diagnosis codes",
     f"1 to {MOST_DIAGNOSES} codes of 3 to 7 letters and digits, the second a digit, with or without dots, kept as "
-    "E119|I10",
+    "E119|I10; those that X12 sends as ICD-9-CM (BK, BF) only for services before October 2015",
     _diagnoses(MOST_DIAGNOSES),
     rules.BAD_DIAGNOSIS_CODES,
 )
@@ -153,7 +154,7 @@ PLACE_OF_SERVICE = _text(
 )
 UNITS = Format(
     "units",
-    "a number above 0 and below 10,000, with at most three decimals",
+    "a number above 0 and below 10,000, with at most three decimals, of units and not of minutes",
     pl.Decimal(9, 3),
     "DECIMAL(9, 3)",
     parse=_parse_units,
