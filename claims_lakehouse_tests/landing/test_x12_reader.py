@@ -296,8 +296,20 @@ def test_a_dependent_without_a_number_is_not_the_subscriber(tmp_path: Path) -> N
     assert claimed.row["patient_id"] == "S1-f63e7c45"
 
 
+def test_a_social_security_number_is_nobodys_id(tmp_path: Path) -> None:
+    def read(*member: str) -> dict[str, str | None]:
+        return Read(tmp_path, interchange(enrolments(member, COVERAGE)), COVERAGES).row
+
+    taxed = [segment.replace("ZZ*P1", "34*123456789") for segment in INSURED]
+    child = ["INS*N*19*021*20*A", *taxed[1:4], "NM1*IL*1*WARD*TED****34*987654321", "DMG*D8*20100501*M"]
+    corrected = [*taxed[:4], "NM1*74*1*WARD*ANN****34*123456789", taxed[5], "NM1*70*1*WARD*AN", "DMG*D8*19430502*F"]
+    rows = [read(*taxed), read(*child), read(*corrected), read(taxed[0], *taxed[2:]), read(child[0], *child[2:])]
+    assert [row["patient_id"] for row in rows] == ["S1", "S1-f63e7c45", "S1", None, None]
+    assert not {"123456789", "987654321"} & {value for row in rows for value in row.values()}
+
+
 def test_the_corrected_name_counts_and_the_incorrect_one_does_not(tmp_path: Path) -> None:
-    member = [*INSURED[:4], "NM1*74*1*WARD*ANN****34*P2", INSURED[5], "NM1*70*1*WARD*AN", "DMG*D8*19430502*F"]
+    member = [*INSURED[:4], "NM1*74*1*WARD*ANN****ZZ*P2", INSURED[5], "NM1*70*1*WARD*AN", "DMG*D8*19430502*F"]
     assert Read(tmp_path, interchange(enrolments(member, COVERAGE)), COVERAGES).row["patient_id"] == "P2"
 
 
