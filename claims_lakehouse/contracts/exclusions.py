@@ -9,7 +9,7 @@ from pandera.polars import PolarsData
 from claims_lakehouse.contracts import rules
 from claims_lakehouse.contracts.billing_formats import DIAGNOSIS, PROCEDURE, SEX, UNITS, number
 from claims_lakehouse.contracts.feed import Feed, Field, Reference
-from claims_lakehouse.contracts.formats import PERIOD_DATE, TEXT, choice
+from claims_lakehouse.contracts.formats import END_DATE, PERIOD_DATE, TEXT, choice
 from claims_lakehouse.contracts.plans import PLANS
 
 KINDS = ("not_covered", "age_limit", "sex_limit", "units_limit", "authorization_required")
@@ -46,7 +46,7 @@ class Exclusions(pa.DataFrameModel):
     )
     effective_from: pl.Date = Field(PERIOD_DATE, "First day on which it holds.", required=True, identifies="nothing")
     effective_to: pl.Date = Field(
-        PERIOD_DATE, "Last day on which it holds; open where empty.", identifies="nothing", often_empty=True
+        END_DATE, "Last day on which it holds; open where empty.", identifies="nothing", often_empty=True
     )
 
     @pa.check("effective_to", name="ends_before_it_begins")
