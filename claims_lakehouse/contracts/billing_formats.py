@@ -31,9 +31,15 @@ def _text(name: str, accepts: str, parse: Parser, rule: Rule, *, recurs: bool = 
     return Format(name, accepts, pl.String(), "VARCHAR", parse=parse, rule=rule, recurs=recurs)
 
 
+def _upper(text: pl.Expr) -> pl.Expr:
+    """Text in upper case, null where it has letters beyond ASCII: `ß` would become two that were not sent."""
+    return pl.when(~text.str.contains(r"[^\x00-\x7F]")).then(text.str.to_uppercase())
+
+
 def _codes(text: pl.Expr, one: str, most: int) -> pl.Expr:
     """Codes in upper case, whatever stands between them. A gap is not passed over: pointers count places."""
-    codes = text.str.to_uppercase().str.replace_all(_ANY_SEPARATOR, LIST_SEPARATOR).str.strip_chars_end(LIST_SEPARATOR)
+    sent = text.str.replace_all(_ANY_SEPARATOR, LIST_SEPARATOR).str.strip_chars_end(LIST_SEPARATOR)
+    codes = _upper(sent)
     shaped = codes.str.contains(rf"^(?:{one})(?:\|(?:{one})){{0,{most - 1}}}$")
     return pl.when(shaped).then(codes)
 
@@ -47,7 +53,7 @@ def _parse_npi(text: pl.Expr) -> pl.Expr:
 
 
 def _parse_procedure(text: pl.Expr) -> pl.Expr:
-    code = text.str.to_uppercase()
+    code = _upper(text)
     return pl.when(code.str.contains("^(?:[0-9]{4}[0-9AFMTU]|[A-HJ-MP-V][0-9]{4})$")).then(code)
 
 
