@@ -139,3 +139,19 @@ def test_a_period_may_end_in_the_future_and_not_before_it_begins() -> None:
 def test_an_exclusion_has_what_its_kind_takes(changed: dict[str, str], *, complete: bool) -> None:
     row = {"exclusion_id": "E1", "effective_from": "2024-01-01", **changed}
     assert found(EXCLUSIONS, row) == ([] if complete else [("incomplete_exclusion", "error", "kind")])
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "sent", "rule"),
+    [
+        ("not_covered", "procedure_code", "9921", "bad_procedure_code"),
+        ("not_covered", "diagnosis_code", "?", "bad_diagnosis_codes"),
+        ("age_limit", "most_age", "old", "bad_number"),
+        ("sex_limit", "sex", "x", "unknown_sex"),
+        ("units_limit", "most_units_a_day", "many", "bad_units"),
+    ],
+)
+def test_what_an_exclusion_has_and_nobody_can_read_is_not_lacking(kind: str, column: str, sent: str, rule: str) -> None:
+    row = {"exclusion_id": "E1", "effective_from": "2024-01-01", "kind": kind}
+    row |= {"procedure_code": "99213"} if kind != "not_covered" else {}
+    assert found(EXCLUSIONS, row | {column: sent}) == [(rule, "error", column)]
