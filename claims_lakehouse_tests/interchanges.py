@@ -66,7 +66,7 @@ def enrolments(*parts: Iterable[str], number: str = "0001") -> str:
 def interchange(*transactions: str, guide: str = "005010X222A2", separators: str = "*^:~") -> str:
     """A file of those transactions, written with other separators of element, repetition, component and segment."""
     text = (
-        f"ISA*00*{' ' * 10}*00*{' ' * 10}*ZZ*{'SENDER':15}*ZZ*{'RECEIVER':15}*240301*1023*^*00501*000000907*1*T*:~"
+        f"ISA*00*{' ' * 10}*00*{' ' * 10}*ZZ*{'SENDER':15}*ZZ*{'RECEIVER':15}*240301*1023*^*00501*000000907*1*P*:~"
         f"GS*HC*1*2*20240301*1023*1*X*{guide}~" + "".join(transactions) + f"GE*{len(transactions)}*1~IEA*1*000000907~"
     )
     return text.translate(str.maketrans("*^:~", separators))

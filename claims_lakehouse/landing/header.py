@@ -48,11 +48,12 @@ class Malformed(NamedTuple):
 class Batch(NamedTuple):
     """Some records: an Arrow table of text under the header's names, and what could not go into it.
 
-    Empty text is null.
+    Empty text is null. `is_test` says that the file so far calls itself one for tests.
     """
 
     rows: Any
     malformed: Sequence[Malformed]
+    is_test: bool = False
 
 
 def place_of(path: Path, landing: Path) -> str:

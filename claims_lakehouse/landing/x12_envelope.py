@@ -25,6 +25,8 @@ class Envelope:
     def __init__(self, place: str) -> None:
         self._place = place
         self._noted: list[tuple[Segment, str]] = []
+        #: Whether an interchange so far says that it was sent for tests.
+        self.is_test = False
 
     def watch(self, segments: Iterable[Segment]) -> Iterator[Segment]:
         """The same segments; UnreadableFile where an interchange or a group does not end."""
@@ -35,6 +37,7 @@ class Envelope:
             if segment.name == "ISA":
                 self._refuse_open(interchange, group)
                 interchange, groups = _Open(segment.element(13)), 0
+                self.is_test |= segment.element(15).strip() == "T"
             elif segment.name == "GS":
                 self._refuse_open(None, group)
                 group, transactions, groups = _Open(segment.element(6)), 0, groups + 1

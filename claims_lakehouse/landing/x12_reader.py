@@ -115,11 +115,11 @@ def x12_batches(feed: Feed, path: Path, landing: Path, batch_records: int = BATC
             for record in chain(_records(feed, run), _disagreeing(envelope)):
                 gathered.add(record)
                 if gathered.count >= batch_records or gathered.characters >= BATCH_CHARACTERS:
-                    yield gathered.batch()
+                    yield gathered.batch(is_test=envelope.is_test)
     for fault in _disagreeing(envelope):
         gathered.add(fault)
     if gathered.count:
-        yield gathered.batch()
+        yield gathered.batch(is_test=envelope.is_test)
 
 
 @contextmanager
@@ -225,11 +225,11 @@ class _Gathered:
         else:
             self._rows.append(record)
 
-    def batch(self) -> Batch:
+    def batch(self, *, is_test: bool) -> Batch:
         """What was gathered since the last one. Empty text is null."""
         columns = {name: [row.get(name) or None for row in self._rows] for name in self._names}
         rows = pa.table({name: pa.array(column, pa.string()) for name, column in columns.items()})
-        batch = Batch(rows, self._malformed)
+        batch = Batch(rows, self._malformed, is_test)
         self._clear()
         return batch
 
