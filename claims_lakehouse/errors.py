@@ -24,6 +24,9 @@ Every message names the place, what was found and what was expected, and never a
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 
 class ClaimsLakehouseError(Exception):
     """Base of every error that the lakehouse raises on purpose."""
@@ -94,3 +97,9 @@ class WarehouseBusy(ClaimsLakehouseError):
 
 class WarehouseUnsound(ClaimsLakehouseError):
     """The warehouse is damaged, or was made for other contracts; the next who opens it makes it anew from disk."""
+
+
+def told_by_kind(error: BaseException) -> str:
+    """An error that nobody foresaw, by its kind and place alone: its text may quote somebody's data."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}; its text is withheld"

@@ -107,6 +107,7 @@ def applied(feed: Feed) -> Iterator[Applied]:
     if feed.transaction:
         yield Applied(rules.REJECTED_TRANSACTION, None, "every X12 file")
         yield Applied(rules.UNSUPPORTED_TRANSACTION, None, "every X12 file")
+        yield Applied(rules.TEST_INTERCHANGE, None, "every X12 file")
     for mapping in feed.mappings:
         if mapping.only:
             yield Applied(rules.OTHER_RECORD, None, f"the layout {mapping.name}")

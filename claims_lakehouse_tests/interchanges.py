@@ -20,7 +20,7 @@ SUBSCRIBER = [
     "DMG*D8*19430501*F",
     "NM1*PR*2*PAYER*****PI*66783",
 ]
-CLAIM = ["CLM*C1*43.00***11:B:1*Y*A*Y*Y", "HI*BK:4779"]
+CLAIM = ["CLM*C1*43.00***11:B:1*Y*A*Y*Y", "HI*ABK:J029"]
 LINE = ["LX*1", "SV1*HC:99213*43.00*UN*1***1", "DTP*472*D8*20240214"]
 ENROLMENT_HEAD = ["BGN*00*12456*20240301*1200****2", "N1*P5**FI*999888777", "N1*IN**FI*654456654"]
 INSURED = [
@@ -28,7 +28,7 @@ INSURED = [
     "REF*0F*S1",
     "REF*1L*G1",
     "DTP*356*D8*20240102",
-    "NM1*IL*1*WARD*ANN****34*P1",
+    "NM1*IL*1*WARD*ANN****ZZ*P1",
     "DMG*D8*19430501*F",
 ]
 COVERAGE = ["HD*021**HLT", "DTP*348*D8*20240201", "DTP*349*D8*20241231"]
@@ -55,7 +55,8 @@ def claims(*parts: Iterable[str], number: str = "0001") -> str:
 
 def old_claims(*parts: Iterable[str]) -> str:
     """A 4010 transaction, whose guide stands in the group and in a REF."""
-    return transaction([HEAD[0], "REF*87*004010X098A1", *HEAD[1:]], BILLER, *parts, guide="")
+    of_its_time = [[segment.replace("HI*ABK:J029", "HI*BK:4779") for segment in part] for part in parts]
+    return transaction([HEAD[0], "REF*87*004010X098A1", *HEAD[1:]], BILLER, *of_its_time, guide="")
 
 
 def enrolments(*parts: Iterable[str], number: str = "0001") -> str:
@@ -65,7 +66,7 @@ def enrolments(*parts: Iterable[str], number: str = "0001") -> str:
 def interchange(*transactions: str, guide: str = "005010X222A2", separators: str = "*^:~") -> str:
     """A file of those transactions, written with other separators of element, repetition, component and segment."""
     text = (
-        f"ISA*00*{' ' * 10}*00*{' ' * 10}*ZZ*{'SENDER':15}*ZZ*{'RECEIVER':15}*240301*1023*^*00501*000000907*1*T*:~"
+        f"ISA*00*{' ' * 10}*00*{' ' * 10}*ZZ*{'SENDER':15}*ZZ*{'RECEIVER':15}*240301*1023*^*00501*000000907*1*P*:~"
         f"GS*HC*1*2*20240301*1023*1*X*{guide}~" + "".join(transactions) + f"GE*{len(transactions)}*1~IEA*1*000000907~"
     )
     return text.translate(str.maketrans("*^:~", separators))

@@ -8,12 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from claims_lakehouse.contracts import FEEDS, RULES, Rule
+from claims_lakehouse.contracts.formats import END_DATE
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- rules: begin -->", "<!-- rules: end -->"
 
 #: What stands in a message for what is only known of a row.
 _EXPECTED = {
+    "not_a_date": END_DATE.accepts.replace("; ", "; as an end ", 1),
     "malformed_row": "a wrong number of fields, text after a closing quote, or bytes that are not UTF-8",
     "duplicate_row": "*n*",
     "conflicting_row": "*n*",

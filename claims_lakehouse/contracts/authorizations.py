@@ -9,7 +9,7 @@ from pandera.polars import PolarsData
 from claims_lakehouse.contracts import rules
 from claims_lakehouse.contracts.billing_formats import NPI, PROCEDURE, UNITS
 from claims_lakehouse.contracts.feed import Feed, Field, Reference
-from claims_lakehouse.contracts.formats import PERIOD_DATE, TEXT
+from claims_lakehouse.contracts.formats import END_DATE, PERIOD_DATE, TEXT
 from claims_lakehouse.contracts.patients import PATIENTS
 
 
@@ -27,7 +27,7 @@ class Authorizations(pa.DataFrameModel):
         PERIOD_DATE, "First day on which the service may be given.", required=True, identifies="date"
     )
     authorized_to: pl.Date = Field(
-        PERIOD_DATE,
+        END_DATE,
         "Last day on which the service may be given; open where empty.",
         identifies="date",
         often_empty=True,

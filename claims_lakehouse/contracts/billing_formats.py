@@ -31,9 +31,15 @@ def _text(name: str, accepts: str, parse: Parser, rule: Rule, *, recurs: bool = 
     return Format(name, accepts, pl.String(), "VARCHAR", parse=parse, rule=rule, recurs=recurs)
 
 
+def _upper(text: pl.Expr) -> pl.Expr:
+    """Text in upper case, null where it has letters beyond ASCII: `ß` would become two that were not sent."""
+    return pl.when(~text.str.contains(r"[^\x00-\x7F]")).then(text.str.to_uppercase())
+
+
 def _codes(text: pl.Expr, one: str, most: int) -> pl.Expr:
     """Codes in upper case, whatever stands between them. A gap is not passed over: pointers count places."""
-    codes = text.str.to_uppercase().str.replace_all(_ANY_SEPARATOR, LIST_SEPARATOR).str.strip_chars_end(LIST_SEPARATOR)
+    sent = text.str.replace_all(_ANY_SEPARATOR, LIST_SEPARATOR).str.strip_chars_end(LIST_SEPARATOR)
+    codes = _upper(sent)
     shaped = codes.str.contains(rf"^(?:{one})(?:\|(?:{one})){{0,{most - 1}}}$")
     return pl.when(shaped).then(codes)
 
@@ -47,7 +53,7 @@ def _parse_npi(text: pl.Expr) -> pl.Expr:
 
 
 def _parse_procedure(text: pl.Expr) -> pl.Expr:
-    code = text.str.to_uppercase()
+    code = _upper(text)
     return pl.when(code.str.contains("^(?:[0-9]{4}[0-9AFMTU]|[A-HJ-MP-V][0-9]{4})$")).then(code)
 
 
@@ -108,7 +114,8 @@ def number(name: str, least: int, most: int) -> Format:
 NPI = _text("npi", "ten digits, the first 1 or 2, the last a check digit", _parse_npi, rules.BAD_NPI)
 PROCEDURE = _text(
     "procedure code",
-    "a CPT code (four digits and a digit, A, F, M, T or U) or an HCPCS level II code (a letter and four digits)",
+    "a CPT code (four digits and a digit, A, F, M, T or U) or an HCPCS level II code (a letter and four digits), "
+    "and none that X12 sends as of another system (ER, IV, WK)",
     _parse_procedure,
     rules.BAD_PROCEDURE_CODE,
 )
@@ -132,7 +139,7 @@ MODIFIER_OR_NONE = replace(
 DIAGNOSES = _text(
     "diagnosis codes",
     f"1 to {MOST_DIAGNOSES} codes of 3 to 7 letters and digits, the second a digit, with or without dots, kept as "
-    "E119|I10",
+    "E119|I10; those that X12 sends as ICD-9-CM (BK, BF) only for services before October 2015",
     _diagnoses(MOST_DIAGNOSES),
     rules.BAD_DIAGNOSIS_CODES,
 )
@@ -153,7 +160,7 @@ PLACE_OF_SERVICE = _text(
 )
 UNITS = Format(
     "units",
-    "a number above 0 and below 10,000, with at most three decimals",
+    "a number above 0 and below 10,000, with at most three decimals, of units and not of minutes",
     pl.Decimal(9, 3),
     "DECIMAL(9, 3)",
     parse=_parse_units,

@@ -9,7 +9,7 @@ from pandera.polars import PolarsData
 from claims_lakehouse.contracts import rules
 from claims_lakehouse.contracts.billing_formats import CODE_SYSTEM
 from claims_lakehouse.contracts.feed import Feed, Field
-from claims_lakehouse.contracts.formats import PERIOD_DATE, TEXT, Format
+from claims_lakehouse.contracts.formats import END_DATE, PERIOD_DATE, TEXT, Format
 from claims_lakehouse.contracts.layouts import HCPCS_LEVEL_2, PLACE_OF_SERVICE_CODES
 
 
@@ -38,7 +38,7 @@ class CodeSets(pa.DataFrameModel):
         PERIOD_DATE, "First day on which the code is in force.", required=True, identifies="nothing"
     )
     effective_to: pl.Date = Field(
-        PERIOD_DATE, "Last day on which the code is in force; open where empty.", identifies="nothing", often_empty=True
+        END_DATE, "Last day on which the code is in force; open where empty.", identifies="nothing", often_empty=True
     )
 
     @pa.check("effective_to", name="ends_before_it_begins")

@@ -8,7 +8,7 @@ from pandera.polars import PolarsData
 
 from claims_lakehouse.contracts import rules
 from claims_lakehouse.contracts.feed import Feed, Field, Reference
-from claims_lakehouse.contracts.formats import PERIOD_DATE, TEXT
+from claims_lakehouse.contracts.formats import END_DATE, PERIOD_DATE, TEXT
 from claims_lakehouse.contracts.layouts import TUVA_ELIGIBILITY
 from claims_lakehouse.contracts.patients import PATIENTS
 from claims_lakehouse.contracts.plans import PLANS
@@ -21,7 +21,7 @@ class Coverages(pa.DataFrameModel):
     plan_id: str = Field(TEXT, "The plan.", required=True, identifies="id")
     covered_from: pl.Date = Field(PERIOD_DATE, "First day of the coverage.", required=True, identifies="date")
     covered_to: pl.Date = Field(
-        PERIOD_DATE, "Last day of the coverage; open where empty.", identifies="date", often_empty=True
+        END_DATE, "Last day of the coverage; open where empty.", identifies="date", often_empty=True
     )
     subscriber_id: str = Field(TEXT, "Who holds the policy, by member number.", identifies="id", often_empty=True)
     relationship: str = Field(

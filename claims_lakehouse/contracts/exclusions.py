@@ -8,8 +8,8 @@ from pandera.polars import PolarsData
 
 from claims_lakehouse.contracts import rules
 from claims_lakehouse.contracts.billing_formats import DIAGNOSIS, PROCEDURE, SEX, UNITS, number
-from claims_lakehouse.contracts.feed import Feed, Field, Reference
-from claims_lakehouse.contracts.formats import PERIOD_DATE, TEXT, choice
+from claims_lakehouse.contracts.feed import Feed, Field, Reference, unread
+from claims_lakehouse.contracts.formats import END_DATE, PERIOD_DATE, TEXT, choice
 from claims_lakehouse.contracts.plans import PLANS
 
 KINDS = ("not_covered", "age_limit", "sex_limit", "units_limit", "authorization_required")
@@ -46,7 +46,7 @@ class Exclusions(pa.DataFrameModel):
     )
     effective_from: pl.Date = Field(PERIOD_DATE, "First day on which it holds.", required=True, identifies="nothing")
     effective_to: pl.Date = Field(
-        PERIOD_DATE, "Last day on which it holds; open where empty.", identifies="nothing", often_empty=True
+        END_DATE, "Last day on which it holds; open where empty.", identifies="nothing", often_empty=True
     )
 
     @pa.check("effective_to", name="ends_before_it_begins")
@@ -56,13 +56,18 @@ class Exclusions(pa.DataFrameModel):
 
     @pa.check("kind", name="incomplete_exclusion")
     def exclusion_is_complete(cls, data: PolarsData) -> pl.LazyFrame:  # noqa: N805 - pandera's own form
-        """An exclusion has what its kind takes, and says which procedure or diagnosis it is about."""
+        """An exclusion has what its kind takes, and says which procedure or diagnosis it is about, readable or not."""
+        known = data.lazyframe.collect_schema().names()
+
+        def given(name: str) -> pl.Expr:
+            return pl.col(name).is_not_null() | (pl.col(unread(name)) if unread(name) in known else pl.lit(value=False))
+
         takes = {
-            "age_limit": pl.col("least_age").is_not_null() | pl.col("most_age").is_not_null(),
-            "sex_limit": pl.col("sex").is_not_null(),
-            "units_limit": pl.col("most_units_a_day").is_not_null(),
+            "age_limit": given("least_age") | given("most_age"),
+            "sex_limit": given("sex"),
+            "units_limit": given("most_units_a_day"),
         }
-        about = pl.col("procedure_code").is_not_null() | pl.col("diagnosis_code").is_not_null()
+        about = given("procedure_code") | given("diagnosis_code")
         has = [(pl.col(data.key) != kind) | has for kind, has in takes.items()]
         return data.lazyframe.select(pl.all_horizontal(about, *has).fill_null(value=True))
 

@@ -9,7 +9,7 @@ from pandera.polars import PolarsData
 from claims_lakehouse.contracts import rules
 from claims_lakehouse.contracts.billing_formats import MODIFIER_OR_NONE, PROCEDURE
 from claims_lakehouse.contracts.feed import Feed, Field, Reference
-from claims_lakehouse.contracts.formats import AMOUNT, PERIOD_DATE, TEXT
+from claims_lakehouse.contracts.formats import AMOUNT, END_DATE, PERIOD_DATE, TEXT
 from claims_lakehouse.contracts.plans import PLANS
 
 
@@ -31,7 +31,7 @@ class FeeSchedules(pa.DataFrameModel):
         PERIOD_DATE, "First day on which the amount holds.", required=True, identifies="nothing"
     )
     effective_to: pl.Date = Field(
-        PERIOD_DATE, "Last day on which the amount holds; open where empty.", identifies="nothing", often_empty=True
+        END_DATE, "Last day on which the amount holds; open where empty.", identifies="nothing", often_empty=True
     )
 
     @pa.check("effective_to", name="ends_before_it_begins")

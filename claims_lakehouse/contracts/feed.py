@@ -43,6 +43,11 @@ def Field(  # noqa: N802 - reads like pandera's own
     )
 
 
+def unread(column: str) -> str:
+    """The name under which a contract's checks find whether a field was sent that could not be read, if any was."""
+    return f"{column} unread"
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of a feed, as its contract declares it."""

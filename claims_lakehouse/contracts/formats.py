@@ -35,7 +35,7 @@ class Format:
     `suggest` names a likely value for text that broke a rule of the format, or None. `recurs` says that the same
     texts come again and again, so that each is worth parsing only once (a day in a column of dates). `lies_ahead` says
     that a day may lie in the future without a word (the end of a plan), `empty_is_value` that an empty field has a
-    value.
+    value, `is_empty` which texts stand for an empty field.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Format:
     recurs: bool = False
     lies_ahead: bool = False
     empty_is_value: bool = False
+    is_empty: Parser | None = None
 
 
 def as_words(text: pl.Expr) -> pl.Expr:
@@ -137,6 +138,12 @@ DATE = Format(
 )
 #: A day of a period that may lie in the future.
 PERIOD_DATE = replace(DATE, lies_ahead=True)
+#: The last day of a period, which may have none: systems without an empty date write one that nobody will see.
+END_DATE = replace(
+    PERIOD_DATE,
+    accepts=f"{DATE.accepts}; December 31 of 2999 or 9999 (99991231 too) is no end",
+    is_empty=lambda text: text.str.contains(r"^(?:(?:2999|9999)-?12-?31|12[/-]31[/-](?:2999|9999))$"),
+)
 AMOUNT = Format(
     "amount",
     "digits with at most two decimals, below 10,000,000,000",

@@ -9,7 +9,7 @@ from pandera.polars import PolarsData
 from claims_lakehouse.contracts import rules
 from claims_lakehouse.contracts.billing_formats import INDICATOR, PROCEDURE
 from claims_lakehouse.contracts.feed import Feed, Field
-from claims_lakehouse.contracts.formats import PERIOD_DATE
+from claims_lakehouse.contracts.formats import END_DATE, PERIOD_DATE
 
 
 class ProcedureEdits(pa.DataFrameModel):
@@ -27,7 +27,7 @@ class ProcedureEdits(pa.DataFrameModel):
         PERIOD_DATE, "First day on which the edit holds.", required=True, identifies="nothing"
     )
     effective_to: pl.Date = Field(
-        PERIOD_DATE, "Last day on which the edit holds; open where empty.", identifies="nothing", often_empty=True
+        END_DATE, "Last day on which the edit holds; open where empty.", identifies="nothing", often_empty=True
     )
 
     @pa.check("effective_to", name="ends_before_it_begins")

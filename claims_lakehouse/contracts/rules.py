@@ -97,6 +97,12 @@ CONFLICTING_ROW = Rule(
 UNEXPECTED_COLUMN = Rule(
     "unexpected_column", "warning", "The file has a column that the contract does not know; kept in raw only."
 )
+TEST_INTERCHANGE = Rule(
+    "test_interchange",
+    "warning",
+    "{column} of an interchange says that it was sent for tests (T); its rows are taken as any others.",
+    source="X12 interchange control structures: ISA15, T test data, P production data",
+)
 SAME_SEQUENCE = Rule(
     "same_sequence",
     "warning",
@@ -306,6 +312,7 @@ RULES: tuple[Rule, ...] = (
     DUPLICATE_ROW,
     CONFLICTING_ROW,
     UNEXPECTED_COLUMN,
+    TEST_INTERCHANGE,
     BAD_NPI,
     BAD_PROCEDURE_CODE,
     BAD_MODIFIERS,

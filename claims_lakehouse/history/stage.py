@@ -71,8 +71,8 @@ def take_up(
     """Take up the delivery's content from landing; returns its fingerprint.
 
     One that is no longer in landing stays as it was taken up last. DeliveryError where it cannot be read; the ledger
-    says so then, and what was good before stands. Who takes up many gives a look at `landing` that serves them all,
-    and saves its fingerprints in the end.
+    says so then, as it does of every error but the system's, which may pass, and what was good before stands. Who takes
+    up many gives a look at `landing` that serves them all, and saves its fingerprints in the end.
     """
     look = landing or Landing(settings)
     landed = look.delivery(feed, delivery)
@@ -82,7 +82,9 @@ def take_up(
         fingerprint = land_delivery(settings, landed, look.fingerprints, run_id).fingerprint
         if landing is None:
             look.fingerprints.save()
-    except DeliveryError:
+    except OSError:
+        raise
+    except Exception:
         record_failure(settings, feed, delivery, run_id)
         raise
     return fingerprint

@@ -34,6 +34,7 @@ from claims_lakehouse.landing.header import (
     Batch,
     Header,
     Malformed,
+    line_end_inside,
     match_header,
     no_permission,
     place_of,
@@ -173,7 +174,8 @@ def _read_header(blocks: _Blocks, feed: Feed) -> Header:
             blocks.place, f"a header of more than {MAX_HEADER_BYTES >> 20} MiB", "the columns of its feed"
         )
     if len(record.fields) > MAX_COLUMNS:
-        raise too_many_columns(blocks.place)
+        has_line_ends = any(b"\r" in field for field in record.fields)
+        raise line_end_inside(blocks.place) if has_line_ends else too_many_columns(blocks.place)
     if record.text_after_quote:
         raise UnreadableFile(
             f"{blocks.place}, line {blocks.line}", "text after a closing quote in the header", "a comma"

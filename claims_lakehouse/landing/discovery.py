@@ -109,8 +109,7 @@ def landing_entries(landing: Path, feed: Feed, delivery: str, feeds: Iterable[Fe
                 of, name = (feed, entry.name) if folder != landing else _flat(entry, by_name)
                 for writing in (".tmp", ".part"):
                     name = name.removesuffix(writing)
-                extension = _extension(name)
-                if of == feed and delivery in (name, name[: -len(extension)] if extension else name):
+                if of == feed and delivery == _key(name):
                     found.append(Path(entry.path))
     return sorted(found)
 
@@ -144,6 +143,12 @@ def _extension(name: str) -> str | None:
     return None
 
 
+def _key(name: str) -> str:
+    """The delivery that a name without the feed's belongs to: the name itself, less an extension."""
+    extension = _extension(name)
+    return name[: -len(extension)] if extension else name
+
+
 def _flat(entry: os.DirEntry[str], feeds: dict[str, Feed]) -> tuple[Feed | None, str]:
     for name in sorted(feeds, key=len, reverse=True):
         if entry.name.startswith(name + "_"):
@@ -167,8 +172,7 @@ def _unknown_feed(entry: os.DirEntry[str], feeds: dict[str, Feed]) -> Unplaceabl
 
 def _place(feed: Feed, entry: os.DirEntry[str], name: str, landing: Path) -> LandedDelivery | UnplaceableFile | None:
     """The delivery that an entry is, given its name without the feed's; None for a folder still empty."""
-    extension = _extension(name)
-    key = name[: -len(extension)] if extension else name
+    extension, key = _extension(name), _key(name)
     path = Path(entry.path)
     if not is_delivery_key(key):
         return UnplaceableFile(f"{_place_of(path, landing)}: found no readable delivery key; expected {KEY_RULE}.")

@@ -21,6 +21,7 @@ MALFORMED_RULE = "malformed_rule"
 WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 MAX_COLUMNS = 1_000
+_SEPARATORS = {";": "';'", "\t": "a tab", "|": "'|'"}
 NOT_UTF8 = "bytes that are not UTF-8"
 
 
@@ -47,11 +48,12 @@ class Malformed(NamedTuple):
 class Batch(NamedTuple):
     """Some records: an Arrow table of text under the header's names, and what could not go into it.
 
-    Empty text is null.
+    Empty text is null. `is_test` says that the file so far calls itself one for tests.
     """
 
     rows: Any
     malformed: Sequence[Malformed]
+    is_test: bool = False
 
 
 def place_of(path: Path, landing: Path) -> str:
@@ -89,8 +91,8 @@ def match_header(feed: Feed, sent: Sequence[str], place: str) -> Header:
     """Match a header to a feed's columns, or to those of another layout; case, order and outer space do not matter.
 
     The feed's own columns come first, then the layout that the file's name has, then the one of which most is there.
-    Missing columns are looked for first: until all are there, the line may be a row of a file without a header, and
-    nothing in it may be shown.
+    Missing columns are looked for before any name is shown: until all are there, the line may be a row of a file
+    without a header.
 
     Raises:
         UnreadableFile: Columns are missing, too many, or named twice, or the header is more than one line.
@@ -98,9 +100,9 @@ def match_header(feed: Feed, sent: Sequence[str], place: str) -> Header:
     if len(sent) > MAX_COLUMNS:
         raise too_many_columns(place)
     folded = [name.strip(WHITE_SPACE).casefold() for name in sent]
-    mapping = _layout(feed, folded, place)
     if any(end in name.strip(WHITE_SPACE) for name in sent for end in "\r\n"):
-        raise UnreadableFile(place, "a line end inside a column's name", "lines that end in LF or CRLF, not in CR")
+        raise line_end_inside(place)
+    mapping = _layout(feed, folded, place)
     twice = [name for name in dict.fromkeys(folded) if name and folded.count(name) > 1]
     if twice:
         raise UnreadableFile(place, f"a header that names {shown(twice)} twice", "each column once")
@@ -149,6 +151,9 @@ def _layout(feed: Feed, folded: Sequence[str], place: str) -> SourceMapping | No
         return None
     if fits:
         return max(fits, key=lambda fit: (fit[0] in by_name, len(fit[1])))[0]
+    separator = _other_separator(folded, [names for _, names in wanted])
+    if separator is not None:
+        raise UnreadableFile(place, f"columns that {separator} separates", "columns separated by ','")
     # The nearest is the one that has least to be added to it, as a share.
     likely = [(one, names) for one, names in wanted if one is None or one.by_header or one in by_name]
     nearest, names = min(likely, key=lambda one: (one[0] not in by_name, len(missing[one[0]]) / len(one[1])))
@@ -160,6 +165,20 @@ def _layout(feed: Feed, folded: Sequence[str], place: str) -> SourceMapping | No
         others = ", ".join(f"'{mapping.name}'" for mapping in feed.mappings)
         expected += f" or of one of its layouts {others}" if len(feed.mappings) > 1 else f" or of its layout {others}"
     raise UnreadableFile(place, f"{count}, without {shown(missing[nearest])}", expected)
+
+
+def _other_separator(folded: Sequence[str], wanted: Sequence[Sequence[str]]) -> str | None:
+    """What else than a comma separates the columns: most of those that are wanted are there between others."""
+    for separator, named in _SEPARATORS.items():
+        parts = {part.strip(WHITE_SPACE + '"') for name in folded for part in name.split(separator)} - {*folded}
+        if any(len(parts.intersection(map(str.casefold, names))) > len(names) / 2 for names in wanted):
+            return named
+    return None
+
+
+def line_end_inside(place: str) -> UnreadableFile:
+    """The error of a header that goes on over lines: most often those of a file whose lines end in CR alone."""
+    return UnreadableFile(place, "a line end inside a column's name", "lines that end in LF or CRLF, not in CR")
 
 
 def too_many_columns(place: str) -> UnreadableFile:

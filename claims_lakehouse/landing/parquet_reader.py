@@ -15,6 +15,7 @@ import pyarrow as pa
 from pyarrow import compute, parquet, types
 
 from claims_lakehouse.contracts.feed import Feed
+from claims_lakehouse.contracts.mapping import From
 from claims_lakehouse.errors import UnreadableFile
 from claims_lakehouse.landing.csv_records import decodes, quoted
 from claims_lakehouse.landing.header import (
@@ -22,6 +23,7 @@ from claims_lakehouse.landing.header import (
     Batch,
     Header,
     Malformed,
+    kept_name,
     match_header,
     no_permission,
     place_of,
@@ -54,14 +56,15 @@ def parquet_batches(feed: Feed, path: Path, landing: Path, batch_rows: int = BAT
     """
     place = place_of(path, landing)
     with _opened(path, place) as file:
-        names = _header(feed, file, place).names
+        header = _header(feed, file, place)
+        names, ids = header.names, _ids(feed, header)
         recurring = {column.name for column in feed.columns if column.form.recurs}
         groups = (file.metadata.row_group(index) for index in range(file.metadata.num_row_groups))
         row_bytes = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
         batches = file.iter_batches(min(batch_rows, BATCH_BYTES // max(row_bytes, 1) + 1))
         while True:
             with _broken_said(place):
-                batch = next((_text_batch(batch, names, recurring) for batch in batches), None)
+                batch = next((_text_batch(batch, names, recurring, ids) for batch in batches), None)
             if batch is None:
                 return
             yield batch
@@ -107,20 +110,37 @@ def _header(feed: Feed, file: Any, place: str) -> Header:
     return header
 
 
-def _text_batch(batch: Any, names: tuple[str, ...], recurring: set[str]) -> Batch:
-    """Convert a batch; rows with text that is not UTF-8, which Arrow reads unchecked, become malformed."""
+def _ids(feed: Feed, header: Header) -> set[str]:
+    """The file's columns that hold ids, or of which a layout makes them."""
+    own = {column.name for column in feed.columns if column.identifies == "id"}
+    if header.mapping is None:
+        return own
+    sources = (how for name, how in header.mapping.columns.items() if name in own and isinstance(how, From))
+    return {kept_name({column.name for column in feed.columns}, name) for how in sources for name in how.columns}
+
+
+def _text_batch(batch: Any, names: tuple[str, ...], recurring: set[str], ids: set[str]) -> Batch:
+    """Convert a batch; rows with text that is not UTF-8, which Arrow reads unchecked, become malformed.
+
+    So do rows with an id that is a floating number beyond those that are exact: another one was sent.
+    """
     columns = [
         _days(column) if name in recurring and types.is_date32(column.type) else to_text(column)
         for name, column in zip(names, batch.columns, strict=True)
     ]
-    bad: set[int] = set()
+    bad: dict[int, str] = {}
+    for name, sent in zip(names, batch.columns, strict=True):
+        if name in ids and types.is_floating(sent.type):
+            bad |= dict.fromkeys(
+                _inexact(sent), f"a number in '{name}' that its type, {sent.type}, does not hold exactly"
+            )
     for column in (column for column in columns if types.is_string(column.type)):
         try:
             column.validate(full=True)
         except pa.ArrowInvalid:
             values = column.cast(pa.binary()).to_pylist()
-            bad.update(row for row, value in enumerate(values) if value is not None and not decodes(value))
-    malformed = [Malformed(row + 1, _as_line(columns, row), NOT_UTF8) for row in sorted(bad)]
+            bad |= {row: NOT_UTF8 for row, value in enumerate(values) if value is not None and not decodes(value)}
+    malformed = [Malformed(row + 1, _as_line(columns, row), bad[row]) for row in sorted(bad)]
     if bad:
         good = pa.array([row not in bad for row in range(batch.num_rows)], pa.bool_())
         columns = [column.filter(good) for column in columns]
@@ -168,6 +188,15 @@ def _float(column: Any) -> Any:
     column = compute.if_else(compute.is_nan(column), pa.scalar(None, column.type), column)
     # Adding zero makes -0.0 the zero that it is.
     return _without_exponent(compute.add(column, pa.scalar(0, column.type)).cast(pa.string()))
+
+
+def _inexact(column: Any) -> list[int]:
+    """The rows whose number is as large as those of which not every next one is in the type."""
+    exact = 2 ** {16: 11, 32: 24, 64: 53}[column.type.bit_width]
+    size = compute.abs(column.cast(pa.float64()))
+    beyond = compute.and_(compute.is_finite(size), compute.greater_equal(size, float(exact)))
+    rows: list[int] = compute.indices_nonzero(beyond).to_pylist()
+    return rows
 
 
 def _decimal(column: Any) -> Any:

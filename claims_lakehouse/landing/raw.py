@@ -44,12 +44,13 @@ class RawPart(NamedTuple):
 
 
 class RawSummary(NamedTuple):
-    """What a raw file holds."""
+    """What a raw file holds; `is_test` where a landed file says that it was sent for tests."""
 
     rows_landed: int
     rows_malformed: int
     parts: tuple[RawPart, ...]
     unexpected_columns: tuple[str, ...]
+    is_test: bool = False
 
 
 def write_raw(
@@ -85,6 +86,7 @@ def write_raw(
     if all(_is_parquet(part) for part in parts) and not any(header.mapping for header in headers):
         schema = _encoded(schema, feed)
     landed = malformed = 0
+    is_test = False
     read: list[RawPart] = []
     with replacing(target) as temporary, _RowGroups(temporary, schema, feed) as groups:
         for part, header in zip(parts, headers, strict=True):
@@ -94,10 +96,11 @@ def write_raw(
                 groups.add(_rows(batch, landed + 1, schema, place))
                 landed += batch.rows.num_rows + len(batch.malformed)
                 malformed += len(batch.malformed)
+                is_test |= batch.is_test
                 if progress:
                     progress(landed)
             read.append(RawPart(place, before + 1, landed - before))
-        summary = RawSummary(landed, malformed, tuple(read), unexpected)
+        summary = RawSummary(landed, malformed, tuple(read), unexpected, is_test)
         origin = {"feed": feed.name, "delivery": delivery, "fingerprint": fingerprint}
         groups.finish(origin | summary._asdict())
     return summary
@@ -114,6 +117,7 @@ def read_summary(path: Path) -> RawSummary:
         found["rows_malformed"],
         tuple(RawPart(*part) for part in found["parts"]),
         tuple(found["unexpected_columns"]),
+        bool(found.get("is_test")),  # raw files of earlier versions do not say
     )
 
 

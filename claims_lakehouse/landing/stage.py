@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from claims_lakehouse.contracts import Feed
-from claims_lakehouse.errors import DeliveryError, UnreadableFile
+from claims_lakehouse.errors import DeliveryError, UnreadableFile, told_by_kind
 from claims_lakehouse.files import replacing
 from claims_lakehouse.landing.discovery import LandedDelivery, discover
 from claims_lakehouse.landing.fingerprint import Fingerprints, file_stat
@@ -54,15 +54,15 @@ def land_delivery(
 ) -> Landed:
     """Write the delivery's raw file, if its content is not there yet; DeliveryError where it cannot be read.
 
-    Either way the journal says so. A content that was taken up before is not read again.
+    Either way the journal says so, and of an error that nobody foresaw too, by its kind and place. A content that was
+    taken up before is not read again.
     """
     feed, delivery = landed.feed.name, landed.delivery
     journal = Journal(settings, feed, delivery)
     state = journal.receive(delivery, landed.parts)
     fingerprint: str | None = None
     try:
-        if landed.problem is not None:
-            raise landed.problem
+        _refuse_unreadable(landed)
         before = _look(landed, settings)
         fingerprint = known.of(landed.parts)
         _refuse_purged(feed, delivery, fingerprint, state)
@@ -75,14 +75,22 @@ def land_delivery(
             except UnreadableFile:  # it was purged while it was written
                 settings.raw(feed, delivery, fingerprint).unlink(missing_ok=True)
                 raise
-    except DeliveryError as error:
-        if (state.failure, state.failed_content) != (str(error), fingerprint):
-            journal.append("failed", fingerprint=fingerprint, detail=str(error), run_id=run_id)
+    except OSError:  # it may pass: whoever runs this tries again
+        raise
+    except Exception as error:
+        told = str(error) if isinstance(error, DeliveryError) else told_by_kind(error)
+        if (state.failure, state.failed_content) != (told, fingerprint):
+            journal.append("failed", fingerprint=fingerprint, detail=told, run_id=run_id)
         raise
     if state.content != fingerprint or state.failure is not None:
         event: Happening = "replaced" if state.content not in (None, fingerprint) else "landed"
         journal.append(event, fingerprint=fingerprint, run_id=run_id)
     return Landed(fingerprint, summary)
+
+
+def _refuse_unreadable(landed: LandedDelivery) -> None:
+    if landed.problem is not None:
+        raise landed.problem
 
 
 def _refuse_purged(feed: str, delivery: str, fingerprint: str, state: DeliveryState | None) -> None:

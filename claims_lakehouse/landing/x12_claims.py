@@ -1,10 +1,12 @@
 """Service lines of an X12 837 of professional claims, as 5010 (005010X222) and 4010 (004010X098) write it.
 
-Reads where segments stand and checks no values: whether a transaction is sound is `x12_soundness`'s to say.
+Reads where segments stand and checks no values: whether a transaction is sound is `x12_soundness`'s to say. Where a
+qualifier gives a value another meaning than the column has, the text keeps the qualifier, which no format takes.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import NamedTuple
@@ -21,7 +23,11 @@ CLAIM_COLUMNS = (
 )  # fmt: skip
 
 #: HI holds procedures and conditions too, under other qualifiers.
-_DIAGNOSES = {"BK", "BF", "ABK", "ABF"}
+_DIAGNOSES = {"ABK": "", "ABF": "", "BK": "BK:", "BF": "BF:"}
+#: BK and BF are ICD-9-CM, which was what to send for services before this day.
+_ICD_10_SINCE = "2015-10-01"
+#: What SV104 counts under SV103 if not units.
+_MEASURES = {"MJ": "minutes"}
 _LINE_ENDS = {"LX", "CLM", "HL", "SE"}
 
 Record = dict[str, str]
@@ -64,6 +70,11 @@ def day(text: str) -> str:
     return f"{text[:4]}-{text[4:6]}-{text[6:]}" if len(text) == 8 and text.isascii() and text.isdigit() else text
 
 
+def decimal(text: str) -> str:
+    """A number as the contract has it: X12 leaves out a zero before the point. Other text stays as sent."""
+    return f"0{text}" if text.startswith(".") else text
+
+
 class _Walk:
     """Where in the hierarchy a segment stands, and what has been said so far about what it belongs to."""
 
@@ -102,6 +113,8 @@ class _Walk:
         if self._claim is not None and (self._line is not None or (self._without_lines and by != "LX")):
             record = self._claim | (self._line or {})
             record["provider_npi"] = record.get("provider_npi", record["billing_npi"])
+            if record.get("date_of_service_from", "") < _ICD_10_SINCE and "diagnosis_codes" in record:
+                record["diagnosis_codes"] = re.sub(r"(^|\|)B[KF]:", r"\1", record["diagnosis_codes"])
             yield record
         self._line = None
         if by != "LX":
@@ -174,11 +187,13 @@ def _npi(name: Segment) -> str:
 
 
 def _service(segment: Segment) -> Record:
+    system, code = segment.component(1, 1), segment.component(1, 2)
+    measure, count = segment.element(3).strip(), decimal(segment.element(4))
     service = {
-        "procedure_code": segment.component(1, 2),
+        "procedure_code": code if system == "HC" or not code else f"{system}:{code}",
         "modifiers": JOINED.join(filter(None, segment.components(1)[2:6])),
-        "charge_amount": segment.element(2),
-        "units": segment.element(4),
+        "charge_amount": decimal(segment.element(2)),
+        "units": count if measure in ("", "UN") or not count else f"{count} {_MEASURES.get(measure, measure)}",
         "diagnosis_pointers": JOINED.join(filter(None, segment.components(7))),
     }
     return service | ({"place_of_service": segment.element(5)} if segment.element(5) else {})
@@ -188,4 +203,5 @@ def _diagnoses(segment: Segment) -> str:
     """The diagnoses of an HI, empty ones between others kept: pointers count them."""
     if segment.component(1, 1) not in _DIAGNOSES:
         return ""
-    return JOINED.join(segment.component(number, 2) for number in range(1, len(segment.elements))).rstrip(JOINED)
+    codes = [segment.components(number)[:2] for number in range(1, len(segment.elements))]
+    return JOINED.join(_DIAGNOSES.get(code[0], "") + code[1] if len(code) > 1 else "" for code in codes).rstrip(JOINED)

@@ -15,6 +15,8 @@ ENROLMENT_COLUMNS = (
 )  # fmt: skip
 
 _COVERAGE_ENDS = {"HD", "INS", "SE"}
+#: What NM108 says of a Social Security number: it identifies a taxpayer, and is nobody's id here.
+_SOCIAL_SECURITY = "34"
 
 
 def enrolment_records(transaction: Sequence[Segment]) -> Iterator[Record]:
@@ -65,7 +67,7 @@ class _Member:
 
     def _identify(self, segment: Segment) -> None:
         if segment.name == "NM1":
-            self._number = segment.element(9)
+            self._number = "" if segment.element(8).strip() == _SOCIAL_SECURITY else segment.element(9)
             last, first, middle = (segment.element(number) for number in (3, 4, 5))
             self._person = self._person._replace(last=last, first=first, middle=middle)
         elif segment.name == "DMG":

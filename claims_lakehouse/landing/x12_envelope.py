@@ -25,6 +25,8 @@ class Envelope:
     def __init__(self, place: str) -> None:
         self._place = place
         self._noted: list[tuple[Segment, str]] = []
+        #: Whether an interchange so far says that it was sent for tests.
+        self.is_test = False
 
     def watch(self, segments: Iterable[Segment]) -> Iterator[Segment]:
         """The same segments; UnreadableFile where an interchange or a group does not end."""
@@ -35,6 +37,7 @@ class Envelope:
             if segment.name == "ISA":
                 self._refuse_open(interchange, group)
                 interchange, groups = _Open(segment.element(13)), 0
+                self.is_test |= segment.element(15).strip() == "T"
             elif segment.name == "GS":
                 self._refuse_open(None, group)
                 group, transactions, groups = _Open(segment.element(6)), 0, groups + 1
@@ -66,8 +69,13 @@ class Envelope:
         where = f"{trailer.name} at position {trailer.position}"
         if opened is None:
             self._noted.append((trailer, f"segment {where} ends what has not begun"))
-        elif not said.isdigit() or int(said) != count:
-            told = f"{int(said):,}" if said.isdigit() and len(said) < 10 else "no such number"
+        elif (number := _number(said)) != count:
+            told = "no such number" if number is None else f"{number:,}"
             self._noted.append((trailer, f"segment {where}: found {count:,} {what} that says {told}"))
         elif trailer.element(2).strip() != opened.number.strip():
             self._noted.append((trailer, f"segment {where} has another control number than what it ends"))
+
+
+def _number(text: str) -> int | None:
+    """A count of a trailer, None where it is none that can be: int() takes digits of any script, and not many."""
+    return int(text) if len(text) < 10 and text.isascii() and text.isdigit() else None

@@ -21,6 +21,7 @@ from claims_lakehouse.landing.header import Batch, Header, Malformed, no_permiss
 from claims_lakehouse.landing.x12_claims import CLAIM_COLUMNS, Record, claim_records
 from claims_lakehouse.landing.x12_enrolment import ENROLMENT_COLUMNS, enrolment_records
 from claims_lakehouse.landing.x12_envelope import Envelope
+from claims_lakehouse.landing.x12_purpose import Refusal, claims_refusal
 from claims_lakehouse.landing.x12_segments import Segment, read_segments
 from claims_lakehouse.landing.x12_soundness import Guide, shown_name, unsoundness
 
@@ -54,11 +55,18 @@ class _Layout(NamedTuple):
     records: Callable[[Sequence[Segment]], Iterator[Record]]
     begins: str
     what: str
+    #: Why a transaction that follows its guide is not taken up all the same.
+    refusal: Callable[[Sequence[Segment]], Refusal | None] = lambda _: None
 
 
 _LAYOUTS = {
     "837": _Layout(
-        CLAIM_COLUMNS, {"005010X222": "005010X222A2", "004010X098": "004010X098A1"}, claim_records, "CLM", "claim"
+        CLAIM_COLUMNS,
+        {"005010X222": "005010X222A2", "004010X098": "004010X098A1"},
+        claim_records,
+        "CLM",
+        "claim",
+        claims_refusal,
     ),
     "834": _Layout(ENROLMENT_COLUMNS, {"005010X220": "005010X220A1"}, enrolment_records, "INS", "member"),
 }
@@ -107,11 +115,11 @@ def x12_batches(feed: Feed, path: Path, landing: Path, batch_records: int = BATC
             for record in chain(_records(feed, run), _disagreeing(envelope)):
                 gathered.add(record)
                 if gathered.count >= batch_records or gathered.characters >= BATCH_CHARACTERS:
-                    yield gathered.batch()
+                    yield gathered.batch(is_test=envelope.is_test)
     for fault in _disagreeing(envelope):
         gathered.add(fault)
     if gathered.count:
-        yield gathered.batch()
+        yield gathered.batch(is_test=envelope.is_test)
 
 
 @contextmanager
@@ -167,10 +175,11 @@ def _records(feed: Feed, run: _Run) -> Iterator[Record | _Fault]:
         yield _Fault(run.text, _kind(begin, version), UNSUPPORTED_TRANSACTION)
         return
     reason = unsoundness(run.segments, Guide(feed.transaction, guide))
-    if reason is not None:
+    refusal = Refusal(reason, REJECTED_TRANSACTION) if reason is not None else layout.refusal(run.segments)
+    if refusal is not None:
         held = sum(segment.name == layout.begins for segment in run.segments)
-        told = f"{reason} ({held:,} {layout.what}{'' if held == 1 else 's'} in it)"
-        yield _Fault(run.text, told, REJECTED_TRANSACTION)
+        told = f"{refusal.reason} ({held:,} {layout.what}{'' if held == 1 else 's'} in it)"
+        yield _Fault(run.text, told, refusal.rule)
         return
     for record in layout.records(run.segments):
         yield record | {TRANSACTION: begin.element(2)}
@@ -216,11 +225,11 @@ class _Gathered:
         else:
             self._rows.append(record)
 
-    def batch(self) -> Batch:
+    def batch(self, *, is_test: bool) -> Batch:
         """What was gathered since the last one. Empty text is null."""
         columns = {name: [row.get(name) or None for row in self._rows] for name in self._names}
         rows = pa.table({name: pa.array(column, pa.string()) for name, column in columns.items()})
-        batch = Batch(rows, self._malformed)
+        batch = Batch(rows, self._malformed, is_test)
         self._clear()
         return batch
 

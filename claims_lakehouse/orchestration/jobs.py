@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import dagster as dg
@@ -83,7 +84,7 @@ def catch_up_op(context: dg.OpExecutionContext, config: Deliveries, lakehouse: L
     or is held does not keep the others; the run fails at the end where one failed.
     """
     settings = lakehouse.settings()
-    failed: list[str] = []
+    failed: dict[str, str] = {}
     for feed in FEEDS:
         keys = [one.delivery for one in config.deliveries if one.feed == feed.name]
         if keys:
@@ -91,11 +92,15 @@ def catch_up_op(context: dg.OpExecutionContext, config: Deliveries, lakehouse: L
     with kept_open(context.instance, context.run_id):
         for start in range(0, len(config.deliveries), TOGETHER):
             some = config.deliveries[start : start + TOGETHER]
-            failed += _take(context, settings, [(feed_named(one.feed), one.delivery) for one in some])
+            failed |= _take(context, settings, [(feed_named(one.feed), one.delivery) for one in some])
             context.log.info(f"{start + len(some)} of {len(config.deliveries)} deliveries done")
     if failed:
-        told = "; ".join(failed[:10])
-        raise dg.Failure(f"{len(failed)} of {len(config.deliveries)} deliveries failed: {told}", allow_retries=False)
+        told = "; ".join(f"{name}: {why}" for name, why in islice(failed.items(), 10))
+        raise dg.Failure(
+            f"{len(failed)} of {len(config.deliveries)} deliveries failed: {told}",
+            metadata={name: dg.MetadataValue.text(why) for name, why in failed.items()},
+            allow_retries=False,
+        )
 
 
 @dg.job(
@@ -107,9 +112,9 @@ def catch_up() -> None:
     catch_up_op()
 
 
-def _take(context: dg.OpExecutionContext, settings: Settings, some: Sequence[tuple[Feed, str]]) -> list[str]:
-    """Take some deliveries up, stage by stage; returns what failed."""
-    failed = []
+def _take(context: dg.OpExecutionContext, settings: Settings, some: Sequence[tuple[Feed, str]]) -> dict[str, str]:
+    """Take some deliveries up, stage by stage; returns which failed, and why."""
+    failed: dict[str, str] = {}
 
     @contextmanager
     def noting(feed: Feed, names: Sequence[str]) -> Iterator[None]:
@@ -118,8 +123,8 @@ def _take(context: dg.OpExecutionContext, settings: Settings, some: Sequence[tup
                 yield
         except dg.Failure as failure:
             for name in names:
-                failed.append(f"{feed.name} {name}: {failure.description}")
-                context.log.error(failed[-1])  # noqa: TRY400 - a traceback may quote data
+                failed[f"{feed.name} {name}"] = str(failure.description)
+                context.log.error(f"{feed.name} {name}: {failure.description}")  # noqa: TRY400 - a traceback may quote data
 
     with told_safely(attempt=3):
         landing = Landing(settings)

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import Any, NamedTuple
@@ -32,6 +32,17 @@ class Outcome(NamedTuple):
     held: str | None = None
 
 
+class _Failure(NamedTuple):
+    """Why a run failed; of many deliveries, those that have a reason of their own, by feed and key."""
+
+    told: str
+    own: Mapping[str, str]
+
+    def of(self, due: Pending) -> str | None:
+        """Why the run failed for one delivery; None where it failed for others alone."""
+        return self.own.get(f"{due.feed} {due.delivery}") if self.own else self.told
+
+
 class Runner:
     """Runs the lakehouse's jobs one after the other on one instance."""
 
@@ -44,23 +55,27 @@ class Runner:
         """Take one delivery from landing into history, in a run of its own."""
         self._instance.add_dynamic_partitions(str(deliveries(feed_named(due.feed)).name), [due.delivery])
         tags = {FEED_TAG: due.feed, DELIVERY_TAG: due.delivery}
-        return self._outcome(due, self._run(f"ingest_{due.feed}", partition_key=due.delivery, tags=tags))
+        return self._outcome(due, self._why(f"ingest_{due.feed}", partition_key=due.delivery, tags=tags))
 
     def catch_up(self, due: Sequence[Pending]) -> list[Outcome]:
         """Take many deliveries up in one run."""
-        error = self._run("catch_up", run_config=catch_up_config(due) | _QUIET)
-        return [self._outcome(one, error) for one in due]
+        failure = self._run("catch_up", run_config=catch_up_config(due) | _QUIET)
+        return [self._outcome(one, failure.of(one) if failure else None) for one in due]
 
     def adjudicate(self, days: Collection[date] | None, *, again: bool) -> str | None:
         """Decide what is due, or some received days once more; why that failed, if it did."""
-        return self._run("adjudicate", run_config=adjudicate_config(days, again=again) | _QUIET)
+        return self._why("adjudicate", run_config=adjudicate_config(days, again=again) | _QUIET)
 
     def publish(self) -> str | None:
         """Decide what is due, and publish what the warehouse holds; why that failed, if it did."""
-        return self._run("publish")
+        return self._why("publish")
 
-    def _run(self, job: str, **options: Any) -> str | None:
+    def _why(self, job: str, **options: Any) -> str | None:
         """Run a job; why it failed, if it did."""
+        failure = self._run(job, **options)
+        return failure.told if failure else None
+
+    def _run(self, job: str, **options: Any) -> _Failure | None:
         self.unpaid = []
         tags = {PROCESS_TAG: this_process()} | options.pop("tags", {})
         result = defs.resolve_job_def(job).execute_in_process(
@@ -69,7 +84,9 @@ class Runner:
         self.unpaid = why_unpaid(result.all_events)
         if result.success:
             return None
-        return next((_reason(event) for event in result.all_events if event.is_step_failure), "the run failed")
+        return next(
+            (_failure(event) for event in result.all_events if event.is_step_failure), _Failure("the run failed", {})
+        )
 
     def _outcome(self, due: Pending, error: str | None) -> Outcome:
         state = Journal(self._settings, due.feed, due.delivery).state()
@@ -79,7 +96,7 @@ class Runner:
             return Outcome(held=state.holding)
         if state is None or state.content is None or (state.status == "applied" and not state.is_applied):
             return Outcome(error=error or "the run failed")
-        return Outcome()
+        return Outcome(error=error)
 
 
 @contextmanager
@@ -92,9 +109,10 @@ def runner(settings: Settings) -> Iterator[Runner]:
         yield Runner(settings, instance)
 
 
-def _reason(event: dg.DagsterEvent) -> str:
+def _failure(event: dg.DagsterEvent) -> _Failure:
     """Why a step failed, in the words that told_safely chose; any other error by its kind alone."""
     data = event.step_failure_data
-    if data.user_failure_data and data.user_failure_data.description:
-        return str(data.user_failure_data.description)
-    return f"{data.error.cls_name if data.error else 'an error'} in {event.step_key}"
+    said = data.user_failure_data
+    if said and said.description:
+        return _Failure(str(said.description), {name: str(why.value) for name, why in said.metadata.items()})
+    return _Failure(f"{data.error.cls_name if data.error else 'an error'} in {event.step_key}", {})

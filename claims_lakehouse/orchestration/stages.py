@@ -1,6 +1,5 @@
 """What an asset does for one delivery, and what it reports: shared by the assets and by the catch-up run."""
 
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,13 @@ import dagster as dg
 import duckdb
 
 from claims_lakehouse.contracts import Feed
-from claims_lakehouse.errors import ClaimsLakehouseError, DeliveryError, WarehouseBusy, WarehouseUnsound
+from claims_lakehouse.errors import (
+    ClaimsLakehouseError,
+    DeliveryError,
+    WarehouseBusy,
+    WarehouseUnsound,
+    told_by_kind,
+)
 from claims_lakehouse.history.stage import bring_all_up_to_date, bring_up_to_date, known_content, take_up, verify
 from claims_lakehouse.history.standing import Standing
 from claims_lakehouse.landing.raw import read_summary
@@ -149,9 +154,7 @@ def told_safely(attempt: int = 0) -> Iterator[None]:
     except dg.DagsterError:
         raise
     except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        told = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}; its text is withheld"
-        raise dg.Failure(told, allow_retries=False) from None
+        raise dg.Failure(told_by_kind(error), allow_retries=False) from None
 
 
 def _file(path: Path) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def interchange(feed: Feed, size: Size, update: int, rows: Sequence[Row]) -> str
     bodies = list(_claims(rows, name)) if feed.transaction == "837" else [_enrolment(rows, name, day)]
     number = f"{update:09d}"
     segments = [
-        f"ISA*00*{'':10}*00*{'':10}*ZZ*{_SENDER:15}*ZZ*{_RECEIVER:15}*{day:%y%m%d}*0600*^*00501*{number}*0*T*:",
+        f"ISA*00*{'':10}*00*{'':10}*ZZ*{_SENDER:15}*ZZ*{_RECEIVER:15}*{day:%y%m%d}*0600*^*00501*{number}*0*P*:",
         f"GS*{code}*{_SENDER}*{_RECEIVER}*{day:%Y%m%d}*0600*{update}*X*{guide}",
     ]
     for place, body in enumerate(bodies, start=1):

@@ -7,6 +7,7 @@ from pandera.errors import SchemaErrors
 
 from claims_lakehouse.codes.judge import judge
 from claims_lakehouse.contracts import Feed
+from claims_lakehouse.contracts.feed import unread
 from claims_lakehouse.validation.findings import findings, no_findings
 from claims_lakehouse.validation.parse import Parsed
 
@@ -24,8 +25,11 @@ def released_code_findings(parsed: Parsed, feed: Feed, codes: pl.DataFrame | Non
 
 def contract_findings(parsed: Parsed, feed: Feed) -> pl.DataFrame:
     """What pandera finds in a batch, as findings; a null left by an unreadable field is reported there already."""
+    values = parsed.typed.select(column.name for column in feed.columns)
+    is_unread = {name: parsed.texts[name].is_not_null() & values[name].is_null() for name in values.columns}
+    flags = [flag.alias(unread(name)) for name, flag in is_unread.items() if flag.any()]
     try:
-        feed.contract.validate(parsed.typed.select(column.name for column in feed.columns), lazy=True)
+        feed.contract.validate(values.with_columns(flags), lazy=True)
     except SchemaErrors as error:
         cases = error.failure_cases.select("column", "check", pl.col("index").cast(pl.UInt32))
         if cases["index"].null_count():

@@ -79,6 +79,8 @@ def _read(column: Column, sent: pl.Series) -> pl.DataFrame:
     """Texts of a column as sent: `text`, trimmed and null where empty, its `value`, and a flag for each notice."""
     text, value = pl.col("text"), pl.col("value")
     trimmed = sent.str.strip_chars().to_frame("text").select(pl.when(text != "").then(text))
+    if column.form.is_empty is not None:
+        trimmed = trimmed.select(pl.when(~column.form.is_empty(text)).then(text))
     read = trimmed.with_columns(column.form.parse(text).alias("value"))
     return read.with_columns(
         (notice.holds(text, value) & value.is_not_null()).fill_null(value=False).alias(notice.rule.name)

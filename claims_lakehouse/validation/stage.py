@@ -83,7 +83,7 @@ def _splits(
     rows: RawRows, feed: Feed, verifier: Verifier, temporary: Path, progress: Callable[[int], None] | None = None
 ) -> Iterator[Split]:
     """Everything that verification makes of raw rows, in bounded frames."""
-    yield verifier.unexpected(read_summary(rows.path).unexpected_columns)
+    yield verifier.files(read_summary(rows.path))
     columns = [ROW_NUMBER, *(column.name for column in feed.columns), MALFORMED, MALFORMED_REASON]
     columns += [name for name in rows.columns() if name == MALFORMED_RULE]
     recurring = [column.name for column in feed.columns if column.form.recurs]

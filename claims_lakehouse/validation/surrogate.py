@@ -15,6 +15,7 @@ import polars as pl
 from claims_lakehouse.contracts import Feed
 
 _ODD = 0xD6E8FEB86659FD93
+_FEW_ROWS, _MANY_WORDS = 500, 8
 
 
 def surrogate_keys(rows: pl.DataFrame, feed: Feed, delivery: str, received: datetime) -> pl.Series:
@@ -25,14 +26,43 @@ def surrogate_keys(rows: pl.DataFrame, feed: Feed, delivery: str, received: date
     hashed = _mixed(hashed, sequence.cast(pl.Int64).reinterpret(signed=False))
     for name in feed.key:
         text = rows[name].cast(pl.String)
-        length = text.str.len_bytes()
-        words = -(-int(length.max() or 0) // 8)  # type: ignore[arg-type]
-        padded = rows.select((pl.lit(text) + "\0" * (8 * words)).cast(pl.Binary)).to_series()
-        for place in range(words):
-            word = padded.bin.slice(place * 8, 8).bin.reinterpret(dtype=pl.UInt64, endianness="little")
-            hashed = _mixed(hashed, word).zip_with(length > place * 8, hashed)
-        hashed = _mixed(hashed, length.cast(pl.UInt64))
+        hashed = _mixed(_with_words(hashed, text), text.str.len_bytes().cast(pl.UInt64))
     return (_mixed(hashed, seed) // 2).cast(pl.Int64).rename(feed.surrogate_key)
+
+
+def _with_words(hashed: pl.Series, text: pl.Series) -> pl.Series:
+    """The words of each text mixed in, the last filled up with zeros; a row is done with when its text has ended."""
+    mixed, place = hashed.clone(), 0
+    # With eight bytes more, every word that begins in a text is whole.
+    left = pl.DataFrame(
+        {
+            "row": pl.int_range(len(text), eager=True),
+            "length": text.str.len_bytes(),
+            "text": pl.select((pl.lit(text) + "\0" * 8).cast(pl.Binary)).to_series(),
+            "hashed": hashed,
+        }
+    )
+    while left.height:
+        ended = (left["length"] <= place * 8).fill_null(value=True)
+        if ended.any():
+            done, left = left.filter(ended), left.filter(~ended)
+            mixed = mixed.scatter(done["row"], done["hashed"])
+        if left.height <= _FEW_ROWS and place >= _MANY_WORDS:
+            texts = zip(left["hashed"], left["text"], left["length"], strict=True)
+            rest = [_with_rest(number, text[place * 8 : length]) for number, text, length in texts]
+            return mixed.scatter(left["row"], pl.Series(rest, dtype=pl.UInt64))
+        word = left["text"].bin.slice(place * 8, 8).bin.reinterpret(dtype=pl.UInt64, endianness="little")
+        left = left.with_columns(_mixed(left["hashed"], word).alias("hashed"))
+        place += 1
+    return mixed
+
+
+def _with_rest(number: int, text: bytes) -> int:
+    """The same for one text, a word at a time: of few rows that go on for long, a series a word would take too long."""
+    for start in range(0, len(text), 8):
+        product = (number ^ int.from_bytes(text[start : start + 8], "little")) * _ODD % (1 << 64)
+        number = product ^ (product >> 32)
+    return number
 
 
 def _mixed(hashed: pl.Series, word: pl.Series | int) -> pl.Series:

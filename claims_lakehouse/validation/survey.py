@@ -97,11 +97,13 @@ def _swapped(raw: RawRows, own: str, other: str, seen: pl.DataFrame) -> pl.Serie
     """Rows whose `own` id is known as an `other` id, and the other way round, by how often each occurs.
 
     The own id occurs as an `other` in more rows than as an `own`; the other id occurs as an `own`, and in no other
-    row as an `other`.
+    row as an `other`. Where both are numbered alike that says nothing, and no row is named.
     """
     owns = pl.col("own") if "own" in seen.columns else _short(pl.col("record"))
     ids = seen.select(owns.alias("own"), "other")
-    suspects = ids.filter(pl.col("own").is_in(ids["other"].unique().drop_nulls().implode())).drop_nulls()
+    suspects = ids.filter(pl.col("own").is_in(ids["other"].unique().drop_nulls().implode()))
+    shared = suspects["own"].n_unique()
+    suspects = suspects.drop_nulls()
     known = ids["own"].filter(ids["own"].is_in(suspects["other"].unique().implode())).unique()
     suspects = suspects.filter(pl.col("other").is_in(known.implode()))
     if suspects.is_empty():
@@ -115,6 +117,15 @@ def _swapped(raw: RawRows, own: str, other: str, seen: pl.DataFrame) -> pl.Serie
     judged = named.join(counts, left_on=own, right_on="id").join(
         counts, left_on=other, right_on="id", suffix="_of_other"
     )
-    return judged.filter(
+    swapped = judged.filter(
         (pl.col("as_other") > pl.col("as_own")) & (pl.col("as_own_of_other") > 0) & (pl.col("as_other_of_other") == 1)
-    )["row_number"].sort()
+    )["row_number"]
+    return _NO_ROWS if _are_numbered_alike(ids, shared, len(swapped)) else swapped.sort()
+
+
+def _are_numbered_alike(ids: pl.DataFrame, shared: int, swapped: int) -> bool:
+    """Whether more ids stand in both columns than swapped rows bring there, and they are no few of either column.
+
+    A swapped row brings its two there.
+    """
+    return shared > 3 * swapped and 10 * shared > min(ids[name].drop_nulls().n_unique() for name in ids.columns)

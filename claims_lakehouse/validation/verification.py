@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -14,8 +13,16 @@ import polars as pl
 
 from claims_lakehouse.codes.releases import releases_version
 from claims_lakehouse.contracts import Feed
-from claims_lakehouse.contracts.rules import MALFORMED_ROW, RULES, SWAPPED_IDS, UNEXPECTED_COLUMN, rule_named
+from claims_lakehouse.contracts.rules import (
+    MALFORMED_ROW,
+    RULES,
+    SWAPPED_IDS,
+    TEST_INTERCHANGE,
+    UNEXPECTED_COLUMN,
+    rule_named,
+)
 from claims_lakehouse.landing.header import MALFORMED, MALFORMED_REASON, MALFORMED_RULE
+from claims_lakehouse.landing.raw import RawSummary
 from claims_lakehouse.validation.check import contract_findings, released_code_findings
 from claims_lakehouse.validation.findings import (
     MOMENT_SCHEMA,
@@ -126,10 +133,12 @@ class Verifier:
         self._errors: Counter[str] = Counter()
         self._nulls: Counter[str] = Counter()
 
-    def unexpected(self, columns: Sequence[str]) -> Split:
-        """One issue for each column that the contract does not know."""
+    def files(self, summary: RawSummary) -> Split:
+        """One issue for each column that the contract does not know, and one for files that were sent for tests."""
         row = pl.DataFrame({"row_number": [None], "value": [None]}, schema={"row_number": pl.Int64, "value": pl.String})
-        found = pl.concat([no_findings(), *(findings(row, UNEXPECTED_COLUMN, column) for column in columns)])
+        broken = [(UNEXPECTED_COLUMN, column) for column in summary.unexpected_columns]
+        broken += [(TEST_INTERCHANGE, "ISA15")] if summary.is_test else []
+        found = pl.concat([no_findings(), *(findings(row, rule, column) for rule, column in broken)])
         return Split(pl.DataFrame(), self._issued(found, pl.DataFrame(schema=MOMENT_SCHEMA)))
 
     def read(self, batch: RawBatch) -> Parsed:

@@ -85,6 +85,22 @@ def test_codes_are_kept_in_one_form(form: Format, sent: str | None, kept: object
 
 
 @pytest.mark.parametrize(
+    ("form", "sent"),
+    [
+        (formats.MODIFIERS, "ß"),
+        (formats.MODIFIERS, "25|ﬁ"),
+        (formats.MODIFIERS, "\u017f1"),
+        (formats.MODIFIER_OR_NONE, "ß"),
+        (formats.PROCEDURE, "\u017f1234"),
+        (formats.DIAGNOSES, "\u017f123"),
+        (formats.DIAGNOSIS, "\u013110"),
+    ],
+)
+def test_letters_that_only_upper_case_makes_ascii_are_no_codes(form: Format, sent: str) -> None:
+    assert read(form, sent) == [None]
+
+
+@pytest.mark.parametrize(
     ("form", "sent", "kept"),
     [
         (formats.UNITS, "1.00", "1.000"),

@@ -19,6 +19,7 @@ from pyarrow import parquet
 from claims_lakehouse.history.stage import look
 from claims_lakehouse.landing.fingerprint import Fingerprints
 from claims_lakehouse_tests.builders import Lakehouse, claim, csv_text, patient, provider
+from claims_lakehouse_tests.interchanges import COVERAGE, INSURED, enrolments, interchange
 
 #: Stands in a row of every broken file: an error may never show it.
 SECRET = "Zyxwvutsrq"
@@ -719,3 +720,20 @@ def test_a_delivery_of_nothing_but_malformed_rows_is_counted_to_the_last(lakehou
     lakehouse.land(feed, "2024-01-01", f"{header}\nx\ny,z\n")
     assert lakehouse.ingest() == {(feed, "2024-01-01"): None}
     assert lakehouse.rows("SELECT rows_landed, rows_malformed, rows_valid FROM delivery") == [(2, 2, 0)]
+
+
+@pytest.mark.parametrize("place", [1, 2])
+def test_an_interchange_for_tests_is_one_warning_that_names_isa15_and_is_taken(
+    lakehouse: Lakehouse, place: int
+) -> None:
+    sent = [interchange(enrolments([*INSURED[:4], f"NM1*IL*1*WARD*ANN****ZZ*P{n}"], COVERAGE)) for n in range(3)]
+    sent[place] = sent[place].replace("*1*P*:~", "*1*T*:~")
+    lakehouse.land("coverages", "2024-01-01", "".join(sent), "834")
+    lakehouse.ingest()
+    told = lakehouse.rows("SELECT rule, column_name, severity, message FROM issue WHERE row_number IS NULL")
+    assert told == [("test_interchange", "ISA15", "warning", told[0][3])]
+    assert "tests (T)" in told[0][3]
+    assert lakehouse.rows("SELECT rows_valid, rows_quarantined FROM delivery") == [(3, 0)]
+    lakehouse.land("coverages", "2024-01-01", "".join(sent).replace("*1*T*:~", "*1*P*:~"), "834")
+    lakehouse.ingest()
+    assert lakehouse.rows("SELECT count(*) FROM issue WHERE rule = 'test_interchange' AND status = 'open'") == [(0,)]

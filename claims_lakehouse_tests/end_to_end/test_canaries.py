@@ -157,7 +157,8 @@ def land_other_forms(lakehouse: Lakehouse) -> list[dict[str, str]]:
     billed = [part.replace("CLM*C1", "CLM*ZqX12Claim") for part in CLAIM]
     sound = x12_claims(named, billed, LINE)
     unsound, other = sound.replace("CLM*ZqX12Claim*43.00", "CLM*ZqX12Claim*ZqX12Amount"), transaction(named, code="835")
-    lakehouse.land("medical_claims", "2024-02-02", interchange(sound, unsound, other), "837")
+    tried = interchange(sound, unsound, other).replace("*1*P*:~", "*1*T*:~")
+    lakehouse.land("medical_claims", "2024-02-02", tried, "837")
     row = {name: f"ZqSynthea{name}" for name in SYNTHEA_TRANSACTIONS.needed}
     lakehouse.land("medical_claims", "2024-02-03", [row])
     seen = {name: f"ZqX12{name}" for name in ("Name", "First", "Member", "Claim", "Amount")}

@@ -519,6 +519,20 @@ def test_ids_that_only_look_swapped_are_left_alone(lakehouse: Lakehouse, rows: l
     assert counts(lakehouse) == (len(rows), 0, 0, 0, len(rows))
 
 
+def test_where_claims_and_patients_are_numbered_alike_no_ids_are_swapped(lakehouse: Lakehouse) -> None:
+    patients = {"1": "8", "2": "1", "3": "1", "4": "2", "5": "2", "6": "3", "7": "3", "8": "4"}
+    ingested(lakehouse, "claims", *(claim(claim_id=one, patient_id=other) for one, other in patients.items()))
+    assert found(lakehouse) == []
+    assert counts(lakehouse) == (8, 0, 0, 0, 8)
+
+
+def test_swaps_of_which_most_cannot_be_told_do_not_hide_those_that_can(lakehouse: Lakehouse) -> None:
+    usual = [claim(claim_id=f"D{n}", patient_id=f"P{n}") for n in range(80)]
+    untold = [claim(claim_id=f"P{n}", patient_id=f"E{n}") for n in range(5)]
+    ingested(lakehouse, "claims", *SWAPPED, *usual, *untold)
+    assert found(lakehouse) == [(3, "swapped_ids", "error")]
+
+
 def test_equal_rows_are_duplicates_after_parsing_and_others_conflict(lakehouse: Lakehouse) -> None:
     same = {
         "patient_id": " 1000U",

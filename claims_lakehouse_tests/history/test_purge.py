@@ -161,6 +161,16 @@ def test_deliveries_of_like_names_stay(misdelivered: Lakehouse) -> None:
     assert misdelivered.rows("SELECT count(*) FROM claim WHERE claim_id = 'CF#3'") == [(1,)]
 
 
+def test_a_delivery_whose_key_ends_as_files_do_stays_when_the_other_goes(lakehouse: Lakehouse) -> None:
+    landing = lakehouse.settings.landing
+    for key in ("a", "a.csv", "a.csv.csv"):
+        lakehouse.land("patients", key, [patient(patient_id=key)])
+    lakehouse.ingest()
+    erase(lakehouse, "a.csv")
+    assert sorted(path.name for path in (landing / "patients").iterdir()) == ["a.csv", "a.csv.csv.csv"]
+    assert lakehouse.rows("SELECT patient_id FROM patient ORDER BY ALL") == [("a",), ("a.csv.csv",)]
+
+
 def test_a_purge_that_was_killed_is_completed_by_the_next_who_writes(
     misdelivered: Lakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,8 +13,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from claims_lakehouse.contracts import Feed, Field
+from claims_lakehouse.contracts import COVERAGES, PATIENTS, Feed, Field
 from claims_lakehouse.contracts.formats import TEXT
+from claims_lakehouse.contracts.layouts import TUVA_ELIGIBILITY
 from claims_lakehouse.errors import UnreadableFile
 from claims_lakehouse.landing import parquet_reader
 from claims_lakehouse.landing.header import Malformed
@@ -224,3 +225,25 @@ def test_a_file_without_permission_is_unreadable(tmp_path: Path, monkeypatch: py
 def test_an_error_of_the_system_passes_through(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         parquet_header(TWO, tmp_path / "none.parquet", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "exact"), [(pa.float64(), 2**53 - 1), (pa.float32(), 2**24 - 1), (pa.float16(), 2**11 - 1)], ids=str
+)
+def test_an_id_that_a_floating_number_cannot_hold_is_no_id(tmp_path: Path, kind: Any, exact: int) -> None:
+    numbers = pa.array([1.0, exact, exact + 1, -exact - 1, None, float("inf"), float("nan")], pa.float64()).cast(kind)
+    columns = {column.name: pa.nulls(len(numbers), pa.string()) for column in PATIENTS.columns}
+    path = tmp_path / "patients_d.parquet"
+    parquet.write_table(pa.table(columns | {"patient_id": numbers}), path)
+    (batch,) = parquet_batches(PATIENTS, path, tmp_path)
+    assert batch.rows["patient_id"].to_pylist() == ["1", str(exact), None, "inf", None]
+    assert [bad.ordinal for bad in batch.malformed] == [3, 4]
+    said = f"a number in 'patient_id' that its type, {kind}, does not hold exactly"
+    assert {bad.reason for bad in batch.malformed} == {said}
+
+
+def test_an_id_of_another_layout_is_held_to_it_too(tmp_path: Path) -> None:
+    columns = {name: pa.array(["x"]) for name in TUVA_ELIGIBILITY.needed}
+    parquet.write_table(pa.table(columns | {"person_id": pa.array([2.0**60])}), tmp_path / "tuva_d.parquet")
+    (batch,) = parquet_batches(COVERAGES, tmp_path / "tuva_d.parquet", tmp_path)
+    assert [bad.reason.split(" that")[0] for bad in batch.malformed] == ["a number in 'person_id'"]

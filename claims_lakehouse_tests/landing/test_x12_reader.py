@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -141,10 +142,10 @@ def test_what_another_insurance_says_is_not_the_claims(tmp_path: Path) -> None:
 
 def test_a_claim_after_one_with_another_insurance_is_read_whole(tmp_path: Path) -> None:
     other = ["SBR*S*18*******CI", "OI***Y***Y", "NM1*IL*1*OTHER*OLGA****MI*X9", "NM1*PR*2*OTHER PAYER*****PI*99"]
-    second = ["CLM*C2*43.00***12:B:1*Y*A*Y*Y", "REF*F8*ORIGINAL", "HI*BK:2724"]
+    second = ["CLM*C2*43.00***12:B:1*Y*A*Y*Y", "REF*F8*ORIGINAL", "HI*ABK:E785"]
     read = Read(tmp_path, interchange(claims(SUBSCRIBER, CLAIM, other, LINE, second, LINE)))
     assert read.column("claim_id") == ["C1", "C2"]
-    assert read.column("diagnosis_codes") == ["4779", "2724"]
+    assert read.column("diagnosis_codes") == ["J029", "E785"]
     assert read.column("original_claim_id") == [None, "ORIGINAL"]
 
 
@@ -207,8 +208,8 @@ def test_a_claim_without_lines_is_a_record_without_a_number() -> None:
 
 
 def test_only_diagnoses_of_hi_count_and_keep_their_places(tmp_path: Path) -> None:
-    claim = [CLAIM[0], "HI*BK:4779**BF:2724", "HI*BP:99213", "HI*BG:AA"]
-    assert Read(tmp_path, interchange(claims(SUBSCRIBER, claim, LINE))).row["diagnosis_codes"] == "4779||2724"
+    claim = [CLAIM[0], "HI*ABK:J029**ABF:E785", "HI*BP:99213", "HI*BG:AA"]
+    assert Read(tmp_path, interchange(claims(SUBSCRIBER, claim, LINE))).row["diagnosis_codes"] == "J029||E785"
 
 
 @pytest.mark.parametrize("separators", ["*^:~", "|!>\n", "\x1d\x1f\x1c\x1e", "*U:\r", "+^&'"])
@@ -295,8 +296,20 @@ def test_a_dependent_without_a_number_is_not_the_subscriber(tmp_path: Path) -> N
     assert claimed.row["patient_id"] == "S1-f63e7c45"
 
 
+def test_a_social_security_number_is_nobodys_id(tmp_path: Path) -> None:
+    def read(*member: str) -> dict[str, str | None]:
+        return Read(tmp_path, interchange(enrolments(member, COVERAGE)), COVERAGES).row
+
+    taxed = [segment.replace("ZZ*P1", "34*123456789") for segment in INSURED]
+    child = ["INS*N*19*021*20*A", *taxed[1:4], "NM1*IL*1*WARD*TED****34*987654321", "DMG*D8*20100501*M"]
+    corrected = [*taxed[:4], "NM1*74*1*WARD*ANN****34*123456789", taxed[5], "NM1*70*1*WARD*AN", "DMG*D8*19430502*F"]
+    rows = [read(*taxed), read(*child), read(*corrected), read(taxed[0], *taxed[2:]), read(child[0], *child[2:])]
+    assert [row["patient_id"] for row in rows] == ["S1", "S1-f63e7c45", "S1", None, None]
+    assert not {"123456789", "987654321"} & {value for row in rows for value in row.values()}
+
+
 def test_the_corrected_name_counts_and_the_incorrect_one_does_not(tmp_path: Path) -> None:
-    member = [*INSURED[:4], "NM1*74*1*WARD*ANN****34*P2", INSURED[5], "NM1*70*1*WARD*AN", "DMG*D8*19430502*F"]
+    member = [*INSURED[:4], "NM1*74*1*WARD*ANN****ZZ*P2", INSURED[5], "NM1*70*1*WARD*AN", "DMG*D8*19430502*F"]
     assert Read(tmp_path, interchange(enrolments(member, COVERAGE)), COVERAGES).row["patient_id"] == "P2"
 
 
@@ -407,10 +420,14 @@ def test_a_file_that_is_cut_short_is_an_error(tmp_path: Path, end: str) -> None:
     [
         ("GE*2*", "GE*9*", "segment GE at position 50: found 2 transactions in a group that says 9"),
         ("GE*2*", "GE*canary*", "segment GE at position 50: found 2 transactions in a group that says no such number"),
+        ("GE*2*", "GE*²*", "segment GE at position 50: found 2 transactions in a group that says no such number"),
+        ("GE*2*", f"GE*{'2' * 5000}*",
+         "segment GE at position 50: found 2 transactions in a group that says no such number"),
+        ("IEA*1*", "IEA*①*", "segment IEA at position 51: found 1 groups in an interchange that says no such number"),
         ("GE*2*1", "GE*2*7", "segment GE at position 50 has another control number than what it ends"),
         ("IEA*1*", "IEA*2*", "segment IEA at position 51: found 1 groups in an interchange that says 2"),
     ],
-)
+)  # fmt: skip
 def test_a_trailer_that_disagrees_is_noted_and_the_transactions_go_on(
     tmp_path: Path, before: str, after: str, reason: str
 ) -> None:
@@ -422,6 +439,67 @@ def test_a_trailer_that_disagrees_is_noted_and_the_transactions_go_on(
     (bad,) = read.malformed
     assert (re.sub("position [0-9]+", f"position {position}", reason), "malformed_row") == (bad.reason, bad.rule)
     assert bad.text.startswith(after)
+
+
+def test_a_decimal_without_the_zero_before_it_gets_it(tmp_path: Path) -> None:
+    text = SOUND.replace("43.00", ".75").replace("*UN*1*", "*UN*.5*")
+    row = Read(tmp_path, interchange(text)).row
+    assert (row["charge_amount"], row["units"]) == ("0.75", "0.5")
+
+
+@pytest.mark.parametrize(
+    ("sent", "column", "expected"),
+    [
+        ("SV1*HC:99213*43.00*MJ*90***1", "units", "90 minutes"),
+        ("SV1*HC:99213*43.00*UN*90***1", "units", "90"),
+        ("SV1*ER:99213*43.00*UN*1***1", "procedure_code", "ER:99213"),
+        ("SV1*IV:99213*43.00*UN*1***1", "procedure_code", "IV:99213"),
+        ("SV1*WK:99213*43.00*UN*1***1", "procedure_code", "WK:99213"),
+    ],
+)
+def test_what_a_qualifier_makes_of_a_value_is_kept_with_it_and_refused(
+    tmp_path: Path, sent: str, column: str, expected: str
+) -> None:
+    row = Read(tmp_path, interchange(SOUND.replace(LINE[1], sent))).row
+    assert row[column] == expected
+    form = MEDICAL_CLAIMS.column(column).form
+    read = pl.DataFrame({"text": [expected]}).select(form.parse(pl.col("text"))).item()
+    assert (read is None) == (expected != "90")
+
+
+@pytest.mark.parametrize(("day", "codes"), [("20150930", "E8889||V103"), ("20151001", "BK:E8889||BF:V103")])
+def test_icd_9_is_what_it_says_it_is_and_only_of_its_time(tmp_path: Path, day: str, codes: str) -> None:
+    text = SOUND.replace(CLAIM[1], "HI*BK:E8889**BF:V103").replace("20240214", day)
+    row = Read(tmp_path, interchange(text)).row
+    assert row["diagnosis_codes"] == codes
+    parse = MEDICAL_CLAIMS.column("diagnosis_codes").form.parse
+    assert (pl.select(parse(pl.lit(codes.replace("||", "|")))).item() is None) == (day == "20151001")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason", "rule"),
+    [
+        ("*1023*CH", "*1023*RP", "segment BHT at position 4 says that they are encounters, which are not to be paid",
+         "unsupported_transaction"),
+        ("*1023*CH", "*1023*31", "segment BHT at position 4 says that they are demands of another payer",
+         "unsupported_transaction"),
+        ("HL*1**20*1~", "HL*1**20*1~CUR*85*CAD~", "segment CUR at position 9 names another currency than USD",
+         "rejected_transaction"),
+    ],
+)  # fmt: skip
+def test_a_transaction_that_asks_for_something_else_than_dollars_is_one_record_that_says_where(
+    tmp_path: Path, before: str, after: str, reason: str, rule: str
+) -> None:
+    text = SOUND.replace(before, after, 1)
+    text = text.replace("SE*23*", f"SE*{text.count('~')}*")
+    read = Read(tmp_path, interchange(text, claims(dependent("D7"), CLAIM, LINE, number="0002")))
+    assert read.malformed == [Malformed(1, text, f"{reason} (1 claim in it)", rule)]
+    assert [row["patient_id"] for row in read.rows] == ["D7"]
+
+
+def test_us_dollars_may_be_named(tmp_path: Path) -> None:
+    text = SOUND.replace("HL*1**20*1~", "HL*1**20*1~CUR*85*USD~").replace("SE*23*", "SE*24*")
+    assert Read(tmp_path, interchange(text)).row["charge_amount"] == "43.00"
 
 
 def test_text_of_a_transaction_is_kept_as_it_was_sent(tmp_path: Path) -> None:
@@ -660,8 +738,8 @@ def samples() -> Path:
     ("folder", "feed", "records", "rules"),
     [
         ("834_005010X220A1", COVERAGES, 10, ["rejected_transaction"]),
-        ("837_005010X222A2", MEDICAL_CLAIMS, 47, []),
-        ("837_004010X098A1", MEDICAL_CLAIMS, 23, []),
+        ("837_005010X222A2", MEDICAL_CLAIMS, 43, ["unsupported_transaction"]),
+        ("837_004010X098A1", MEDICAL_CLAIMS, 19, ["unsupported_transaction"]),
         ("837_004010X096A1", MEDICAL_CLAIMS, 0, ["unsupported_transaction"] * 5),
         ("837_005010X223A3", MEDICAL_CLAIMS, 0, ["unsupported_transaction"] * 4),
         ("835_005010X221A1", MEDICAL_CLAIMS, 0, ["unsupported_transaction"] * 5),

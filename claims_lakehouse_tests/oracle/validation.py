@@ -266,7 +266,7 @@ def swapped_rows(feed: str, rows: list[Row]) -> set[int]:
     ]
     as_claim = Counter(claim for _, claim, _ in ids)
     as_patient = Counter(patient for _, _, patient in ids)
-    return {
+    swapped = {
         number
         for number, claim, patient in ids
         if claim != ""
@@ -275,3 +275,6 @@ def swapped_rows(feed: str, rows: list[Row]) -> set[int]:
         and as_claim[patient] > 0
         and as_patient[patient] == 1
     }
+    claims, patients = set(as_claim) - {""}, set(as_patient) - {""}
+    both = len(claims & patients)
+    return set() if both > 3 * len(swapped) and both > min(len(claims), len(patients)) / 10 else swapped

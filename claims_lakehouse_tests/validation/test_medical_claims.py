@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import cache
 
 import polars as pl
@@ -9,6 +10,9 @@ import pytest
 
 from claims_lakehouse.contracts import COVERAGES, EXCLUSIONS, MEDICAL_CLAIMS, Feed
 from claims_lakehouse.desk.form import problems
+from claims_lakehouse.landing.header import MALFORMED, ROW_NUMBER
+from claims_lakehouse.validation.parse import parse
+from claims_lakehouse.validation.raw_rows import RawBatch
 from claims_lakehouse_tests.builders import moment, shared_codes
 from claims_lakehouse_tests.medical import line
 
@@ -23,6 +27,35 @@ def codes() -> pl.DataFrame:
 def found(feed: Feed, row: dict[str, str]) -> list[tuple[str, str, str | None]]:
     told = problems(feed, row, "2024-02-01", RECEIVED, codes() if feed.released_codes else None)
     return [(one.rule, one.severity, one.column_name) for one in told]
+
+
+@pytest.mark.parametrize(
+    "end", ["9999-12-31", "2999-12-31", "99991231", "12/31/9999", "12-31-2999", " 9999-12-31 ", ""]
+)
+def test_an_end_that_nobody_will_see_is_no_end(end: str) -> None:
+    row = {"patient_id": "1U", "plan_id": "P", "covered_from": "2024-01-01", "covered_to": end}
+    assert found(COVERAGES, row) == []
+    assert ended(row) is None
+    assert ended(row | {"covered_to": "2024-12-31"}) == date(2024, 12, 31)
+
+
+@pytest.mark.parametrize(("column", "day"), [("covered_to", "9999-01-01"), ("covered_to", "3999-12-31"),
+                                             ("covered_from", "9999-12-31")])  # fmt: skip
+def test_other_days_of_no_century_are_no_dates(column: str, day: str) -> None:
+    row = {"patient_id": "1U", "plan_id": "P", "covered_from": "2024-01-01", "covered_to": "2024-12-31"}
+    assert ("not_a_date", "error", column) in found(COVERAGES, row | {column: day})
+
+
+def ended(row: dict[str, str]) -> date | None:
+    sent = dict.fromkeys((ROW_NUMBER, MALFORMED, *(column.name for column in COVERAGES.columns))) | row
+    batch = RawBatch(
+        pl.DataFrame(
+            [sent | {ROW_NUMBER: 1}], schema_overrides={name: pl.String for name in sent if name != ROW_NUMBER}
+        ),
+        {},
+    )
+    end: date | None = parse(batch, COVERAGES).typed["covered_to"].item()
+    return end
 
 
 def test_a_clean_line_has_no_finding() -> None:
@@ -106,3 +139,19 @@ def test_a_period_may_end_in_the_future_and_not_before_it_begins() -> None:
 def test_an_exclusion_has_what_its_kind_takes(changed: dict[str, str], *, complete: bool) -> None:
     row = {"exclusion_id": "E1", "effective_from": "2024-01-01", **changed}
     assert found(EXCLUSIONS, row) == ([] if complete else [("incomplete_exclusion", "error", "kind")])
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "sent", "rule"),
+    [
+        ("not_covered", "procedure_code", "9921", "bad_procedure_code"),
+        ("not_covered", "diagnosis_code", "?", "bad_diagnosis_codes"),
+        ("age_limit", "most_age", "old", "bad_number"),
+        ("sex_limit", "sex", "x", "unknown_sex"),
+        ("units_limit", "most_units_a_day", "many", "bad_units"),
+    ],
+)
+def test_what_an_exclusion_has_and_nobody_can_read_is_not_lacking(kind: str, column: str, sent: str, rule: str) -> None:
+    row = {"exclusion_id": "E1", "effective_from": "2024-01-01", "kind": kind}
+    row |= {"procedure_code": "99213"} if kind != "not_covered" else {}
+    assert found(EXCLUSIONS, row | {column: sent}) == [(rule, "error", column)]

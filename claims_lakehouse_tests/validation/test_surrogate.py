@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import resource
 from datetime import date
 
 import polars as pl
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from claims_lakehouse.contracts import PATIENTS, PROVIDERS
@@ -54,6 +55,23 @@ def test_a_key_depends_on_its_own_row_alone(ids: list[str]) -> None:
     assert together == [plainly(one) for one in ids]
     assert len(set(together)) == len(ids)
     assert min(together) >= 0
+
+
+def test_one_long_key_takes_no_room_in_the_rows_of_others() -> None:
+    ids = [f"{row}U" for row in range(1_000)] + ["x" * 300_003, "é" * 70]
+    rows = pl.DataFrame({"patient_id": ids, "last_modified_date": [date(2019, 9, 17)] * len(ids)})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = surrogate_keys(rows, PATIENTS, "2024-02-01", RECEIVED).to_list()
+    assert (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 << 10
+    )  # KiB; with a key so long a row 300 MB
+    assert found == [plainly(one) for one in ids]
+
+
+@given(st.lists(st.text("ab\0é", max_size=100), min_size=600, max_size=700))
+@settings(max_examples=5, suppress_health_check=list(HealthCheck))
+def test_many_rows_of_all_lengths_have_the_keys_of_each(ids: list[str]) -> None:
+    assert keys(ids) == [plainly(one) for one in ids]
 
 
 def test_record_sequence_and_delivery_each_make_another_key() -> None:
