@@ -32,7 +32,10 @@ def decide(con: duckdb.DuckDBPyConnection, rule_sets: Sequence[RuleSet]) -> None
     rules = RuleSql(rule_sets)
     con.execute(
         statement("known_line").format(
-            key_text=key_text(MEDICAL_CLAIMS), rule_set_of=rules.rule_set, line_hash=line_hash("line")
+            key_text=key_text(MEDICAL_CLAIMS),
+            payers_number=payers_number("line"),
+            rule_set_of=rules.rule_set,
+            line_hash=line_hash("line"),
         )
     )
     con.execute(statement("line_fact"))
@@ -151,6 +154,17 @@ def _limit_units(con: duckdb.DuckDBPyConnection) -> None:
 def statement(name: str) -> str:
     """The text of an SQL file of this package."""
     return files(__package__).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+def payers_number(table: str) -> str:
+    """SQL for the number by which a payee is told of a claim (CLP07), the same whenever it is; over a line."""
+    payee = f"coalesce({table}.billing_npi, {table}.provider_npi)"
+    return claim_number(f"{table}.claim_id", f"{table}.patient_id", payee)
+
+
+def claim_number(claim_id: str, patient_id: str, payee: str) -> str:
+    """SQL for that number, from expressions for what it follows from: 15 hexadecimal digits."""
+    return f"upper(left(md5(concat_ws(chr(31), {claim_id}, {patient_id}, {payee})), 15))"
 
 
 def line_hash(table: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from claims_lakehouse.adjudication.decide import claim_number
 from claims_lakehouse.payments.advice import Balance, ClaimStatus, LineAdjustment, PaidClaim, PaidLine, Remittance
 
 
@@ -28,9 +29,9 @@ def remittances(con: duckdb.DuckDBPyConnection, day: date, payee: str | None = N
         ).fetchall()
     }
     rows = con.execute(
-        """
-        SELECT told.payee, told.claim_id, told.status, upper(left(md5(concat_ws(chr(31), told.claim_id, told.patient_id,
-               told.payee)), 15)), told.patient_id, fname, lname, content
+        f"""
+        SELECT told.payee, told.claim_id, told.status, {claim_number("told.claim_id", "told.patient_id", "told.payee")},
+               told.patient_id, fname, lname, content
         FROM internal.remitted_claim AS told
         LEFT JOIN dim_patient AS patient ON patient.patient_id = told.patient_id AND patient.is_current
         WHERE day = $day AND ($payee IS NULL OR payee = $payee)

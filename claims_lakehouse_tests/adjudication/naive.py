@@ -6,6 +6,7 @@ how it is read here.
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -207,6 +208,18 @@ def asks(row: Row) -> bool:
     return row["frequency_code"] in ("7", "8") and row["original_claim_id"] is not None
 
 
+def payers_number(row: Row) -> str:
+    """By what remittances name a claim."""
+    parts = (row["claim_id"], row["patient_id"], row.get("billing_npi") or row["provider_npi"])
+    return hashlib.md5(chr(31).join(parts).encode()).hexdigest()[:15].upper()  # noqa: S324 - a name, no secret
+
+
+def by_claim_id(rows: Iterable[Row], numbers: Mapping[str, str]) -> list[Row]:
+    """Lines that name the claim that they replace by its own number, whichever number they gave."""
+    given = "original_claim_id"
+    return [{**row, given: numbers.get(row[given], row[given])} for row in rows]
+
+
 def takers(lines: Sequence[Row], statements: Sequence[Row]) -> dict[Key, list[tuple[date, str]]]:
     """By which claims each line is taken back, and when these were received."""
     since: dict[tuple[str, str], date] = {}
@@ -264,10 +277,12 @@ def stands(
     world: World, rule_sets: Sequence[Rules], patient: str, before: date
 ) -> tuple[list[Line], dict[Key, Decided]]:
     """The patient's lines that are to be decided, and what is said of those that are not."""
-    rows = [row for row in known(world, "medical_claims", before) if row["patient_id"] == patient]
-    statements = [
-        row for row in world.rows["medical_claims"] if row["patient_id"] == patient and row["received"] < before
-    ]
+    said = [row for row in world.rows["medical_claims"] if row["patient_id"] == patient]
+    numbers = {payers_number(row): row["claim_id"] for row in said}
+    stood = [row for row in known(world, "medical_claims", before) if row["patient_id"] == patient]
+    rows, statements = by_claim_id(stood, numbers), by_claim_id(said, numbers)
+    statements = [row for row in statements if row["received"] < before]
+    as_given = {key_of(row): row for row in stood}
     claims = {row["claim_id"] for row in rows}
     taken = takers(rows, statements)
     lines, others = [], {}
@@ -285,7 +300,8 @@ def stands(
             others[key] = Decided(None, row["charge_amount"], taken_back_by=by)
             continue
         in_force = [one for one in rule_sets if one.effective_from <= row["received"]] or [rule_sets[0]]
-        lines.append(Line(row, in_force[-1], asks(row) and not has_original, filed_on(row, statements)))
+        filed = filed_on(row, statements)
+        lines.append(Line(as_given[key], in_force[-1], asks(row) and not has_original, filed))
     return lines, others
 
 

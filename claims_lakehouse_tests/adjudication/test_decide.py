@@ -330,6 +330,8 @@ def claim_rows(draw: Draw, patient: str, others: Sequence[str], numbers: Sequenc
             original = one_of(draw, [*claims, *claims, "unknown"]) if frequency != "1" else None
             if again and original and rarely(draw, 2):
                 original = claim
+            if original and rarely(draw, 3):  # as the remittance names it, if that is who was paid
+                original = naive.payers_number({"claim_id": original, "patient_id": patient, "provider_npi": npi})
             if again and rarely(draw):
                 filed = one_of(draw, SERVICE)
             for number in range(1, 2 + draw(st.integers(0, theme.lines - 1))):
@@ -607,6 +609,13 @@ def billed(line: str = "C1|1", **changed: Any) -> dict[str, Any]:
     } | changed  # fmt: skip
 
 
+#: Numbers by which remittances name two claims.
+TOLD_AS = {
+    "C1": naive.payers_number(billed("C1|1")),
+    "C2": naive.payers_number(billed("C2|1", billing_npi=NPIS[1])),
+}
+
+
 def small(
     *lines: dict[str, Any], acts: Sequence[Act] = (), terms: Mapping[str, Any] | None = None, **more: Rows
 ) -> World:
@@ -813,6 +822,15 @@ NAMED = {
         billed("C1|3", procedure_code="97110", modifiers="25", diagnosis_codes="I10", units=Decimal(2)),
         exclusions=[limit("E0", "1", procedure_code="99213", diagnosis_code="E11"),
                     limit("E3", "1", diagnosis_code="E119"), limit("E4", "2", procedure_code="97110")],
+    ),
+    "a claim is replaced, and one voided, by the payer's numbers": small(
+        billed("C1|1"), billed("C2|1", modifiers="25", billing_npi=NPIS[1]),
+        billed("C3|1", frequency_code="7", original_claim_id=TOLD_AS["C1"], charge_amount=Decimal(90), received=SECOND),
+        billed("C4|1", frequency_code="8", original_claim_id=TOLD_AS["C2"], received=SECOND),
+    ),
+    "a claim replaces itself by the payer's number and leaves a line out": small(
+        billed("C1|1"), billed("C1|2", modifiers="25"),
+        billed("C1|1", frequency_code="7", original_claim_id=TOLD_AS["C1"], received=SECOND),
     ),
     "three claims replace each other in a ring": small(
         *(billed(f"C{one}|1", frequency_code="7", original_claim_id=f"C{two}", received=day)

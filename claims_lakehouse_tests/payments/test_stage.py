@@ -631,6 +631,15 @@ def test_a_claim_that_is_corrected_keeps_the_payers_number(lake: Lakehouse) -> N
     assert len({one[7] for one in claims}) == 1, "REF*F8 is asked for where the number changes"
 
 
+def test_a_replacement_that_names_the_claim_as_its_remittance_does_takes_its_place(lake: Lakehouse) -> None:
+    [told] = [one[7] for one in elements(files(lake, LAST)[f"{LAST}/{A}.835"]) if one[:2] == ["CLP", "C9"]]
+    again = {"frequency_code": "7", "original_claim_id": told, "procedure_code": "99214", "charge_amount": "50.00"}
+    receive(lake, CLAIMS, "2024-02-20", served("2024-01-14", claim_id="C40", **again))
+    pay(lake)
+    [advice] = advices(files(lake, "2024-02-20"))
+    assert advice.claims == [("C9", "22", -72), ("C40", "1", 40)]
+
+
 def test_a_line_that_says_another_payee_is_told_to_that_one(lake: Lakehouse) -> None:
     """Who is paid may change while nothing of the decision does."""
     correct(lake, CLAIMS, LAST, billing_npi=BY_CHECK)

@@ -1,23 +1,35 @@
--- One row is one service line as a standpoint knows it.
+-- One row is one number by which remittances name a claim (CLP07): a replacement may name it so, or by its own number.
+CREATE OR REPLACE TEMP TABLE payers_number AS
+WITH replacing AS (
+    SELECT DISTINCT patient_id FROM fact_medical_claim SEMI JOIN standpoint USING (patient_id)
+    WHERE frequency_code IN ('7', '8') AND original_claim_id IS NOT NULL
+)
+SELECT patient_id AS told_patient, {payers_number} AS told_number, min(claim_id) AS told_claim
+FROM fact_medical_claim AS line SEMI JOIN replacing USING (patient_id)
+GROUP BY ALL;
+
+-- One row is one service line as a standpoint knows it, and which claim it is to take the place of.
 CREATE OR REPLACE TEMP TABLE stood_line AS
-SELECT standpoint.known_before, line.*,
+SELECT standpoint.known_before, line.*, coalesce(told_claim, original_claim_id) AS replaced_id,
        coalesce(date_of_service_to, date_of_service_from) AS last_day,
        coalesce(modifiers, '') AS modifier_text,
        {key_text} AS named
 FROM standpoint JOIN fact_medical_claim AS line
   ON line.patient_id = standpoint.patient_id AND line.valid_from < standpoint.known_before
- AND (line.valid_to IS NULL OR line.valid_to >= standpoint.known_before);
+ AND (line.valid_to IS NULL OR line.valid_to >= standpoint.known_before)
+LEFT JOIN payers_number ON told_patient = line.patient_id AND told_number = line.original_claim_id;
 
 -- One row is one statement, of whatever version or a repetition, that a claim replaces or voids another one, or its own
 -- earlier statement.
 CREATE OR REPLACE TEMP TABLE replacing_statement AS
-SELECT DISTINCT standpoint.known_before, line.patient_id, line.claim_id, line.original_claim_id, line.frequency_code,
-       line.valid_from
+SELECT DISTINCT standpoint.known_before, line.patient_id, line.claim_id, line.frequency_code, line.valid_from,
+       coalesce(told_claim, line.original_claim_id) AS replaced_id
 FROM standpoint JOIN (
     SELECT patient_id, claim_id, original_claim_id, frequency_code, valid_from FROM fact_medical_claim
     UNION ALL
     SELECT patient_id, claim_id, original_claim_id, frequency_code, sequence FROM restated_medical_claim
 ) AS line ON line.patient_id = standpoint.patient_id AND line.valid_from < standpoint.known_before
+LEFT JOIN payers_number ON told_patient = line.patient_id AND told_number = line.original_claim_id
 WHERE line.frequency_code IN ('7', '8') AND line.original_claim_id IS NOT NULL;
 
 -- One row is one claim: when it was stated first, and when, by its statements, it was received first.
@@ -32,9 +44,9 @@ GROUP BY ALL;
 -- replace each other, two or more in a ring, the one that said so last stands.
 CREATE OR REPLACE TEMP TABLE taking_back AS
 WITH RECURSIVE taking AS (
-    SELECT known_before, patient_id, original_claim_id AS claim_id, claim_id AS by_claim, max(valid_from) AS since
+    SELECT known_before, patient_id, replaced_id AS claim_id, claim_id AS by_claim, max(valid_from) AS since
     FROM stood_line
-    WHERE frequency_code IN ('7', '8') AND original_claim_id <> claim_id
+    WHERE frequency_code IN ('7', '8') AND replaced_id <> claim_id
     GROUP BY ALL
 ),
 reached AS (
@@ -69,7 +81,7 @@ FROM taking ANTI JOIN (
 UNION ALL
 SELECT said.known_before, said.patient_id, said.claim_id, said.claim_id AS by_claim, max(said.valid_from) AS since
 FROM replacing_statement AS said JOIN stated USING (known_before, patient_id, claim_id)
-WHERE said.original_claim_id = said.claim_id AND said.valid_from > stated.stated_at
+WHERE said.replaced_id = said.claim_id AND said.valid_from > stated.stated_at
 GROUP BY ALL;
 
 CREATE OR REPLACE TEMP TABLE taken_back AS
@@ -87,9 +99,9 @@ GROUP BY ALL;
 -- One row is one claim that replaces or voids: when the first of those before it was received, however many there are.
 CREATE OR REPLACE TEMP TABLE filed AS
 WITH RECURSIVE ancestry AS (
-    SELECT DISTINCT known_before, patient_id, claim_id, original_claim_id AS ancestor FROM replacing_statement
+    SELECT DISTINCT known_before, patient_id, claim_id, replaced_id AS ancestor FROM replacing_statement
     UNION
-    SELECT ancestry.known_before, ancestry.patient_id, ancestry.claim_id, said.original_claim_id
+    SELECT ancestry.known_before, ancestry.patient_id, ancestry.claim_id, said.replaced_id
     FROM ancestry JOIN replacing_statement AS said
       ON said.known_before = ancestry.known_before AND said.patient_id = ancestry.patient_id
      AND said.claim_id = ancestry.ancestor
@@ -119,7 +131,7 @@ JOIN stated AS own ON own.known_before = line.known_before AND own.patient_id = 
 LEFT JOIN filed ON filed.known_before = line.known_before AND filed.patient_id = line.patient_id
       AND filed.claim_id = line.claim_id AND line.frequency_code IN ('7', '8')
 LEFT JOIN stated AS original ON original.known_before = line.known_before AND original.patient_id = line.patient_id
-      AND original.claim_id = line.original_claim_id AND line.frequency_code IN ('7', '8')
+      AND original.claim_id = line.replaced_id AND line.frequency_code IN ('7', '8')
       AND CASE WHEN original.claim_id = line.claim_id THEN original.stated_at < line.valid_from
                ELSE (original.known_before, original.patient_id, original.claim_id) IN
                     (SELECT (known_before, patient_id, claim_id) FROM stood_line) END

@@ -40,8 +40,7 @@ found AS (
           WHERE valid_to IS NOT NULL
     -- A claim that replaces its own earlier statement keeps the lines that it says again, and no others.
     UNION SELECT patient_id, CAST(sequence AS DATE) FROM restated_medical_claim SEMI JOIN asked USING (patient_id)
-          WHERE claim_id IN (SELECT claim_id FROM fact_medical_claim
-                             WHERE original_claim_id = claim_id AND frequency_code IN ('7', '8'))
+          WHERE claim_id IN (SELECT claim_id FROM fact_medical_claim WHERE frequency_code IN ('7', '8'))
     UNION SELECT patient_id, day FROM coverage
     UNION SELECT patient_id, CAST(valid_from AS DATE) FROM dim_prior_authorization SEMI JOIN asked USING (patient_id)
     UNION SELECT patient_id, CAST(received_at AS DATE)
