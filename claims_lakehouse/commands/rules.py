@@ -115,15 +115,15 @@ def check(
     """
     from rich.progress import Progress
 
-    from claims_lakehouse.adjudication.golden import check as check_case
+    from claims_lakehouse.adjudication.golden import check_each
     from claims_lakehouse.adjudication.rule_file import read
 
     rule_set, cases = read(file), _cases(golden)
     found = []
     with Progress(console=progress, transient=True) as bar:
-        for case in bar.track(cases, description="Deciding golden claims"):
-            with _evaluating(f"Golden claim '{case.name}' of {case.place}"):
-                found += [(case.place, case.name, told) for told in check_case(case, rule_set)]
+        each = check_each(cases, rule_set)
+        for case, differences in bar.track(each, total=len(cases), description="Deciding golden claims"):
+            found += [(case.place, case.name, told) for told in differences]
     if as_json:
         print_json([dict(zip(("file", "case", "difference"), row, strict=True)) for row in found])
     else:

@@ -37,7 +37,7 @@ Row = dict[str, str]
 #: The feeds whose rows this module judges by means of its own; the others are ingested in test_medical_samples.
 VISITS = FEEDS[:3]
 #: Rules about what is no row of a plain file.
-OF_OTHER_FILES = {"rejected_transaction", "unsupported_transaction", "other_record"}
+OF_OTHER_FILES = {"rejected_transaction", "unsupported_transaction", "other_record", "test_interchange"}
 
 
 @pytest.fixture(scope="module")
