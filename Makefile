@@ -53,8 +53,14 @@ bench-scale: $(READY)  ## Time the large ones: 50 million rows, 40 million recor
 bench-peers: $(READY)  ## Time dlt, SQLMesh and dbt on the same two files, in turn with ours
 	$(BIN)/python -m benchmarks peers $(ARGS)
 
-torture: $(READY)  ## Kill, starve and fuzz it, in every order: the long proof (half an hour or more)
+torture: $(READY)  ## Kill, starve and fuzz it, in every order: the long proof (an hour or more)
 	$(BIN)/python -m claims_lakehouse_tests.torture
+	$(BIN)/python -m claims_lakehouse_tests.adjudication.test_kills
+	$(BIN)/python -m claims_lakehouse_tests.payments.test_payment_kills
+	HISTORY_SEEDS=30 SETTLE_SEEDS=20 DECIDE_EXAMPLES=500 $(BIN)/pytest -n auto --dist loadfile \
+	    claims_lakehouse_tests/history/test_differential.py claims_lakehouse_tests/history/test_together.py \
+	    claims_lakehouse_tests/history/test_interleavings.py claims_lakehouse_tests/adjudication/test_settle.py \
+	    claims_lakehouse_tests/adjudication/test_decide.py
 
 clean:  ## Remove the environment and caches (never data)
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -51,7 +51,7 @@ from claims_lakehouse_tests.medical import line
 from claims_lakehouse_tests.torture import children
 from claims_lakehouse_tests.torture.children import Outcome, Trouble
 
-SEED, KILLS, IN_A_TEST = 1, 50, 12
+SEED, KILLS, IN_A_TEST = 1, 50, 5
 FIRST, SECOND, THIRD, LAST = "2024-02-01", "2024-02-05", "2024-02-10", "2024-02-15"
 BASE = [
     Delivery("plans", FIRST, (plan(deductible="20.00"),)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from collections.abc import Callable
@@ -319,6 +320,6 @@ def interleave(seed: int, steps: int, base: Path) -> None:
         raise
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2, 3, 138])
+@pytest.mark.parametrize("seed", [138, *range(int(os.environ.get("HISTORY_SEEDS", "2")))])
 def test_any_interleaving_ends_in_the_tables_of_what_stands(tmp_path: Path, seed: int) -> None:
     interleave(1000 + seed, 30, tmp_path)

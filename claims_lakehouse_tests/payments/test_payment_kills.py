@@ -51,7 +51,7 @@ from claims_lakehouse_tests.payments.test_stage import (
 from claims_lakehouse_tests.torture import children
 from claims_lakehouse_tests.torture.children import Outcome, Trouble
 
-SEED, KILLS, IN_A_TEST = 1, 50, 9
+SEED, KILLS, IN_A_TEST = 1, 50, 4
 #: The day after the last that was sent: what came late is told on it.
 AFTER = "2024-02-06"
 
