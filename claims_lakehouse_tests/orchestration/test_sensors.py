@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -17,6 +18,7 @@ from claims_lakehouse.orchestration import sensors
 from claims_lakehouse.orchestration.jobs import DELIVERY_TAG, FEED_TAG, catch_up_config, deliveries_in
 from claims_lakehouse.orchestration.resources import Lakehouse
 from claims_lakehouse.orchestration.sensors import landing_sensor, publication_sensor
+from claims_lakehouse.payments.payer_file import made_up_settings
 from claims_lakehouse_tests.builders import patient, provider
 from claims_lakehouse_tests.orchestration.graph import CODE_LOCATION, Graph
 
@@ -371,3 +373,17 @@ def test_what_a_person_decided_about_an_issue_is_published_once(graph: Graph, pu
     carry_out(graph, publication.tick())
     assert graph.lakehouse.rows("SELECT status, waived_by FROM issue") == [("waived", "ann")]
     assert started(publication.tick()) == []
+
+
+def test_other_settings_of_the_payer_are_taken_up_once(
+    graph: Graph, publication: Ticks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply_one(graph, "2024-02-01")
+    carry_out(graph, publication.tick())
+    path = tmp_path / "payer.toml"
+    monkeypatch.setenv("CLAIMS_PAYER_SETTINGS", str(path))
+    path.write_text(made_up_settings(["1234567893"]))
+    carry_out(graph, publication.tick())
+    assert started(publication.tick()) == []
+    path.write_text(made_up_settings(["1234567893", "1000000004"]))
+    assert started(publication.tick()) == [("publish", None)]
