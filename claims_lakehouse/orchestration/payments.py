@@ -86,6 +86,8 @@ def pay(context: Any, settings: Settings) -> None:
     for one in days:
         if one.is_new:
             _log(context, one)
+        elif one.unwritten:
+            _log_check(context, one)
 
 
 def why_unpaid(events: Iterable[dg.DagsterEvent]) -> list[str]:
@@ -135,7 +137,11 @@ def _unsound(day: date, why: str) -> dg.AssetCheckEvaluation:
 def _log(context: Any, one: PaymentDay) -> None:
     day = one.day.isoformat()
     context.log_event(dg.AssetMaterialization(PAYMENTS, metadata=_metadata(one, one.accounts), partition=day))
-    check = _check(one, one.accounts)
+    _log_check(context, one)
+
+
+def _log_check(context: Any, one: PaymentDay) -> None:
+    day, check = one.day.isoformat(), _check(one, one.accounts)
     context.log_event(
         dg.AssetCheckEvaluation(
             asset_key=PAYMENTS, check_name=_RECONCILED, passed=check.passed, metadata=check.metadata,

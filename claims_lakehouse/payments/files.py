@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
@@ -66,7 +66,11 @@ def write_files(
     kept = {day.isoformat() for day in (*due, *closed)}
     for folder in sorted(base.iterdir()) if base.is_dir() else ():
         if folder.is_dir() and _DAY.fullmatch(folder.name) and folder.name not in kept:
-            shutil.rmtree(folder)
+            for path in folder.iterdir():
+                if path.is_file():
+                    path.unlink()
+            with suppress(OSError):  # what somebody laid there is left to them
+                folder.rmdir()
     if payer is None:
         return written
     for day, look in sorted(looks.items()):

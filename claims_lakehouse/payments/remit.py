@@ -112,7 +112,8 @@ def _date_decisions(con: duckdb.DuckDBPyConnection, closed: Sequence[ClosedDay])
     con.execute(
         """
         CREATE OR REPLACE TEMP VIEW dated_decision AS
-        SELECT * REPLACE (CASE WHEN day = DATE '1900-01-01' THEN (FROM priming_day) ELSE day END AS day)
+        SELECT * REPLACE (CASE WHEN day = DATE '1900-01-01' THEN (FROM priming_day) ELSE day END AS day),
+               day AS decided_on
         FROM internal.line_decision
         """
     )

@@ -211,8 +211,6 @@ def mark_sent(settings: Settings, day: date, *, who: str, seen: dict[str, str | 
             raise UsageError(f"Payment day {day} was sent already.")
         if earlier := [one.day for one in days.values() if one.day < day and not one.is_closed]:
             raise UsageError(f"Payment day {earlier[0]} was not sent; expected days to be sent in their order.")
-        if not days[day].files:
-            raise UsageError(f"Payment day {day} has no files: name the payer's settings by CLAIMS_PAYER_SETTINGS.")
         if days[day].unknown:
             raise UsageError(
                 f"Payment day {day}: the payer's settings say nothing of payee {_first(days[day].unknown)}; expected a"
@@ -224,6 +222,8 @@ def mark_sent(settings: Settings, day: date, *, who: str, seen: dict[str, str | 
                 f"Payment day {day}: nothing can be written for payee {_first(payees)}."
                 f" {reasons[0]} Settle what is wrong with its claims first."
             )
+        if not days[day].files:
+            raise PaymentsUnsound(f"Payment day {day}: found no files just now; expected those that were made.")
         if day > datetime.now(UTC).date():
             raise UsageError(
                 f"Payment day {day} has not come. The priming is told on the last day of the year of its last claim, or"

@@ -28,6 +28,8 @@ from claims_lakehouse.payments.payer import Payee, PayerSettings
 from claims_lakehouse.payments.x12_text import identifier, plain_text
 
 _MOST_MODIFIERS = 4
+#: The reason with which the guide asks for the day on which coverage ended.
+_AFTER_COVERAGE = "27"
 #: Service lines of a claim that every reader takes: the guide has 999, x12sdk 99.
 _MOST_LINES = 99
 #: The guide has ten digits for an amount (element 782).
@@ -111,9 +113,12 @@ def write_835(remittance: Remittance, payer: PayerSettings, payee: Payee) -> byt
     """
     if payee.npi != remittance.payee:
         raise PaymentsUnsound("835: found a remittance of one payee and settings of another; expected one payee.")
-    if any(max(abs(line.charge), line.allowed) > _MOST for claim in remittance.claims for line in claim.lines):
+    amounts = [abs(part.charge) for part in _split(remittance.claims)] + [
+        abs(one.amount) for one in remittance.balances
+    ]
+    if max(amounts, default=0) > _MOST:
         raise PaymentsUnsound(
-            f"835 of {remittance.day} for payee {payee.npi}: found an amount of a line that is too large; expected"
+            f"835 of {remittance.day} for payee {payee.npi}: found a claim or balance that is too large; expected"
             f" ${_MOST:,} at most, as the guide has it."
         )
     envelope = oxedi.Envelope(
@@ -250,7 +255,10 @@ def _split(claims: Sequence[PaidClaim]) -> Iterator[PaidClaim]:
             by_renderer.setdefault(line.rendering_npi or claim.rendering_npi, []).append(line)
         for npi, lines in by_renderer.items():
             for first in range(0, len(lines), _MOST_LINES):
-                yield replace(claim, rendering_npi=npi, lines=tuple(lines[first : first + _MOST_LINES]))
+                part = tuple(lines[first : first + _MOST_LINES])
+                has_ended = any(one.carc == _AFTER_COVERAGE for line in part for one in line.adjustments)
+                ended = claim.coverage_ended if has_ended else None
+                yield replace(claim, rendering_npi=npi, lines=part, coverage_ended=ended)
 
 
 def _claim(claim: PaidClaim, payee: str) -> _Row:

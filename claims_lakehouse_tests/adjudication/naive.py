@@ -223,9 +223,10 @@ def by_claim_id(rows: Iterable[Row], numbers: Mapping[str, str]) -> list[Row]:
 def takers(lines: Sequence[Row], statements: Sequence[Row]) -> dict[Key, list[tuple[date, str]]]:
     """By which claims each line is taken back, and when these were received."""
     since: dict[tuple[str, str], date] = {}
-    for row in lines:
+    asking = {(row["original_claim_id"], row["claim_id"]) for row in lines if asks(row)}
+    for row in statements:
         pair = (row["original_claim_id"], row["claim_id"])
-        if asks(row) and pair[0] != pair[1]:
+        if asks(row) and pair in asking and pair[0] != pair[1]:
             since[pair] = max(since.get(pair, row["received"]), row["received"])
     found = defaultdict(list)
     for (original, taker), day in since.items():
@@ -278,7 +279,7 @@ def stands(
 ) -> tuple[list[Line], dict[Key, Decided]]:
     """The patient's lines that are to be decided, and what is said of those that are not."""
     said = [row for row in world.rows["medical_claims"] if row["patient_id"] == patient]
-    numbers = {payers_number(row): row["claim_id"] for row in said}
+    numbers = {payers_number(row): row["claim_id"] for row in said if row["received"] < before}
     stood = [row for row in known(world, "medical_claims", before) if row["patient_id"] == patient]
     rows, statements = by_claim_id(stood, numbers), by_claim_id(said, numbers)
     statements = [row for row in statements if row["received"] < before]

@@ -837,6 +837,15 @@ NAMED = {
           for one, two, day in [(1, 2, SECOND), (2, 3, PRIMING), (3, 1, PRIMING)]),
         billed("C4|1", frequency_code="7", original_claim_id="C3", received=SECOND),
     ),
+    "of two claims that replace each other the one stands that says so again": small(
+        *(billed(f"C{one}|1", frequency_code="7", original_claim_id=f"C{two}", received=day)
+          for one, two, day in [(1, 2, PRIMING), (2, 1, SECOND), (1, 2, THIRD)]),
+    ),
+    "a payer's number that is not known yet names nothing": small(
+        billed("C1|1"), billed("C3|1", frequency_code="7", original_claim_id=naive.payers_number(
+            billed("C1|1", billing_npi=NPIS[1])), received=SECOND),
+        billed("C1|1", billing_npi=NPIS[1], received=THIRD),
+    ),
     "the last claim of a ring is replaced by one that is in none": small(
         *(billed(f"C{one}|1", frequency_code="7", original_claim_id=f"C{two}", received=day)
           for one, two, day in [(1, 2, SECOND), (2, 3, PRIMING), (3, 1, PRIMING)]),

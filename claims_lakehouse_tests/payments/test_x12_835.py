@@ -186,10 +186,19 @@ def test_a_claim_of_more_lines_than_one_can_hold_is_told_in_parts(plan: PayerSet
     assert [segment for segment in named(data, "BPR") if segment.startswith("BPR*I*12000*C")]
 
 
-@pytest.mark.parametrize("large", [{"charge": "100000000.00"}, {"charge": "-100000000.00"}, {"allowed": "1E8"}])
-def test_an_amount_of_more_digits_than_the_guide_has_is_refused(large: dict[str, str], plan: PayerSettings) -> None:
-    with pytest.raises(PaymentsUnsound, match=r"payee 1234567893: found an amount of a line that is too large"):
-        written(remittance(claim(line(**large))), plan)
+@pytest.mark.parametrize(
+    "told",
+    [
+        remittance(claim(line(charge="100000000.00"))),
+        remittance(claim(*(line(line_number=number, charge="60000000.00") for number in (1, 2)))),
+        remittance(reversal(claim(*(line(line_number=number, charge="60000000.00") for number in (1, 2))))),
+        remittance(taken="100000000.00"),
+    ],
+    ids=["line", "claim", "reversal", "balance"],
+)
+def test_an_amount_of_more_digits_than_the_guide_has_is_refused(told: Remittance, plan: PayerSettings) -> None:
+    with pytest.raises(PaymentsUnsound, match=r"payee 1234567893: found a claim or balance that is too large"):
+        written(told, plan)
 
 
 def test_no_two_claim_numbers_are_written_alike() -> None:

@@ -1,11 +1,15 @@
--- One row is one number by which remittances name a claim (CLP07): a replacement may name it so, or by its own number.
+-- One row is one number by which remittances name a claim that a standpoint knows (CLP07): a replacement may name it so, or
+-- by its own number.
 CREATE OR REPLACE TEMP TABLE payers_number AS
 WITH replacing AS (
     SELECT DISTINCT patient_id FROM fact_medical_claim SEMI JOIN standpoint USING (patient_id)
     WHERE frequency_code IN ('7', '8') AND original_claim_id IS NOT NULL
 )
-SELECT patient_id AS told_patient, {payers_number} AS told_number, min(claim_id) AS told_claim
-FROM fact_medical_claim AS line SEMI JOIN replacing USING (patient_id)
+SELECT standpoint.known_before AS told_before, line.patient_id AS told_patient, {payers_number} AS told_number,
+       min(line.claim_id) AS told_claim
+FROM standpoint JOIN fact_medical_claim AS line
+  ON line.patient_id = standpoint.patient_id AND line.valid_from < standpoint.known_before
+SEMI JOIN replacing ON replacing.patient_id = line.patient_id
 GROUP BY ALL;
 
 -- One row is one service line as a standpoint knows it, and which claim it is to take the place of.
@@ -17,7 +21,8 @@ SELECT standpoint.known_before, line.*, coalesce(told_claim, original_claim_id) 
 FROM standpoint JOIN fact_medical_claim AS line
   ON line.patient_id = standpoint.patient_id AND line.valid_from < standpoint.known_before
  AND (line.valid_to IS NULL OR line.valid_to >= standpoint.known_before)
-LEFT JOIN payers_number ON told_patient = line.patient_id AND told_number = line.original_claim_id;
+LEFT JOIN payers_number
+  ON told_before = standpoint.known_before AND told_patient = line.patient_id AND told_number = line.original_claim_id;
 
 -- One row is one statement, of whatever version or a repetition, that a claim replaces or voids another one, or its own
 -- earlier statement.
@@ -29,7 +34,8 @@ FROM standpoint JOIN (
     UNION ALL
     SELECT patient_id, claim_id, original_claim_id, frequency_code, sequence FROM restated_medical_claim
 ) AS line ON line.patient_id = standpoint.patient_id AND line.valid_from < standpoint.known_before
-LEFT JOIN payers_number ON told_patient = line.patient_id AND told_number = line.original_claim_id
+LEFT JOIN payers_number
+  ON told_before = standpoint.known_before AND told_patient = line.patient_id AND told_number = line.original_claim_id
 WHERE line.frequency_code IN ('7', '8') AND line.original_claim_id IS NOT NULL;
 
 -- One row is one claim: when it was stated first, and when, by its statements, it was received first.
@@ -44,9 +50,11 @@ GROUP BY ALL;
 -- replace each other, two or more in a ring, the one that said so last stands.
 CREATE OR REPLACE TEMP TABLE taking_back AS
 WITH RECURSIVE taking AS (
-    SELECT known_before, patient_id, replaced_id AS claim_id, claim_id AS by_claim, max(valid_from) AS since
-    FROM stood_line
-    WHERE frequency_code IN ('7', '8') AND replaced_id <> claim_id
+    SELECT known_before, patient_id, replaced_id AS claim_id, claim_id AS by_claim, max(said.valid_from) AS since
+    FROM (
+        SELECT DISTINCT known_before, patient_id, claim_id, replaced_id FROM stood_line
+        WHERE frequency_code IN ('7', '8') AND replaced_id <> claim_id
+    ) JOIN replacing_statement AS said USING (known_before, patient_id, claim_id, replaced_id)
     GROUP BY ALL
 ),
 reached AS (

@@ -34,7 +34,8 @@ ended AS (
     JOIN fact_medical_claim AS line ON line.medical_claim_sk = stood.line_sk
     JOIN dim_coverage AS coverage
       ON coverage.patient_id = stood.patient_id AND coverage.covered_to < line.date_of_service_from
-     AND coverage.valid_from < stood.day + 1 AND (coverage.valid_to IS NULL OR coverage.valid_to >= stood.day + 1)
+     AND coverage.valid_from < stood.decided_on + 1
+     AND (coverage.valid_to IS NULL OR coverage.valid_to >= stood.decided_on + 1)
     GROUP BY ALL
 )
 SELECT stood.claim_id, stood.patient_id, greatest(stood.day, $first_open) AS day, stood.until,
