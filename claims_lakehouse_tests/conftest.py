@@ -13,7 +13,8 @@ from claims_lakehouse_tests.builders import FLEXION, Lakehouse
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CLAIMS_LANDING", "CLAIMS_HOME", "CLAIMS_PAYER_SETTINGS", "DAGSTER_HOME"):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that what a test sets itself is gone after it, too
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session", autouse=True)

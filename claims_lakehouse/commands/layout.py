@@ -80,6 +80,11 @@ def lined_width(columns: Sequence[Column]) -> int:
     return sum(column.least for column in columns) + _BETWEEN * (len(columns) - 1) + _AT_ENDS
 
 
+def lined_widths(columns: Sequence[Column], width: int) -> list[int] | None:
+    """How wide each column of a table with lines is, in a width; None where that is less than it has to be."""
+    return _widths(columns, width - _AT_ENDS, _BETWEEN)
+
+
 def print_columns(
     console: Console, title: str, columns: Sequence[Column], *, below: Collection[str] = (), last: str | None = None
 ) -> None:
@@ -90,7 +95,7 @@ def print_columns(
     """
     if title:
         console.print(Text(title, style="italic"), soft_wrap=True)
-    lined = _widths(columns, console.width - _AT_ENDS, _BETWEEN)
+    lined = lined_widths(columns, console.width)
     loose = _widths(columns, console.width, _GAP)
     inside = _inside(columns, console.width, (*below, last))
     if lined and last is None:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from claims_lakehouse.commands.layout import Column, are_numbers, lined_width, moments, print_columns
+from claims_lakehouse.commands.layout import Column, are_numbers, lined_width, lined_widths, moments, print_columns
 
 if TYPE_CHECKING:
     from claims_lakehouse.serving.connect import Answer
@@ -92,12 +92,14 @@ def print_rows(
 def print_into_pipe(title: str, columns: Sequence[Column]) -> None:
     """Print a table whole, as wide as it has to be for no word to be broken."""
     table = Table(title=plain(title) if title else None, title_justify="left")
-    for column in columns:
+    console = out(lined_width(columns))
+    # Each has its width: left to itself, a table that does not fit is cut.
+    for column, width in zip(columns, lined_widths(columns, console.width) or (), strict=True):
         justify: Literal["left", "right"] = "right" if column.is_number else "left"
-        table.add_column(escape(column.heading), justify=justify, overflow="fold", min_width=column.least)
+        table.add_column(escape(column.heading), justify=justify, overflow="fold", width=width)
     for row in zip(*(column.texts for column in columns), strict=True):
         table.add_row(*map(escape, row))
-    out(lined_width(columns)).print(table)
+    console.print(table)
 
 
 def print_on_terminal(

@@ -191,3 +191,16 @@ def test_into_a_pipe_a_table_is_as_wide_as_its_words_need(capsys: pytest.Capture
         assert capsys.readouterr().out.count("│ MC100046 ") == places
         print_table("", names, [("MC100046",) * places])
         assert capsys.readouterr().out.count("│ MC100046 ") == places
+
+
+@pytest.mark.parametrize("length", [60, 120, 170, 190, 250])
+def test_into_a_pipe_nothing_is_cut_however_long_a_word_is(length: int, capsys: pytest.CaptureFixture[str]) -> None:
+    headings = ("payee", "balance taken", "balance forwarded", "reversals told", "net", "835 file")
+    row = ("1234567893", "0.00", "0.00", "0", "80.00", "x" * length)
+    for show in (lambda: print_table("T", headings, [row]),
+                 lambda: print_rows(Answer([*headings], [row]), as_json=False)):  # fmt: skip
+        show()
+        lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+        cells = [[cell.strip() for cell in line.split("│")] for line in lines]
+        assert all(len(one) == len(row) + 2 for one in cells)
+        assert tuple("".join(one[place] for one in cells) for place in range(1, len(row) + 1)) == row
