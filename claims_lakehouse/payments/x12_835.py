@@ -1,7 +1,7 @@
 """A remittance as an X12 835, health care claim payment and advice (005010X221A1): one interchange for one payee.
 
 oxedi writes the file from tables, reads it back, and refuses what does not balance or leaves the guide. Its own tables
-have no columns for banks, modifiers and some more; `_PATCH` adds them. Its errors quote the file and do not come
+have no columns for banks, modifiers and some more; `x12_spec` adds them. Its errors quote the file and do not come
 through here.
 
 Where the guide's own words decide: BPR01 is H where nothing is paid (X12's interpretations 352 and 2228). BPR16 of an
@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, time
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 import oxedi
@@ -25,9 +24,9 @@ import pyarrow as pa
 from claims_lakehouse.errors import PaymentsUnsound
 from claims_lakehouse.payments.advice import PaidClaim, PaidLine, Remittance, effective_date
 from claims_lakehouse.payments.payer import Payee, PayerSettings
+from claims_lakehouse.payments.x12_spec import MOST_MODIFIERS, remittance_spec
 from claims_lakehouse.payments.x12_text import identifier, plain_text
 
-_MOST_MODIFIERS = 4
 #: The reason with which the guide asks for the day on which coverage ended.
 _AFTER_COVERAGE = "27"
 #: Service lines of a claim that every reader takes: the guide has 999, x12sdk 99.
@@ -38,45 +37,6 @@ _MOST = Decimal("99999999.99")
 _FILING_INDICATOR = "12"
 #: NM103, of which the guide can do without where it is not known, and readers cannot.
 _UNKNOWN = "UNKNOWN"
-#: What oxedi's tables hold beside their own columns, and the guide's order of segments that share a position there.
-_PATCH: dict[str, Any] = {
-    "segments": {"SVC": {"elements": {"5": {"scale": 3}, "7": {"scale": 3}}}},
-    "loops": {
-        "2100": {"occurrences": {"coverage_expiration_date": {"pos": 20499}}},
-        "2110": {"occurrences": {"service_identification": {"pos": 20999}}},
-    },
-    "tables": {
-        "payments": {
-            "columns": {
-                **{f"bpr_{place:02}": {"segment": "BPR", "element": place} for place in range(6, 16)},
-                "payee_tax_id": {"loop": "1000B", "segment": "REF", "where": {"1": "TJ"}, "element": 2},
-            }
-        },
-        "claims": {
-            "columns": {
-                "coverage_ended": {"segment": "DTM", "where": {"1": "036"}, "element": 2},
-                "received_on": {"segment": "DTM", "where": {"1": "050"}, "element": 2},
-            }
-        },
-        "services": {
-            "columns": {
-                **{
-                    f"modifier_{place}": {"segment": "SVC", "element": 1, "component": place + 2}
-                    for place in range(1, _MOST_MODIFIERS + 1)
-                },
-                "service_from": {"segment": "DTM", "where": {"1": "150"}, "element": 2},
-                "service_to": {"segment": "DTM", "where": {"1": "151"}, "element": 2},
-                "authorization_number": {"segment": "REF", "where": {"1": "G1"}, "element": 2},
-            }
-        },
-        "remarks": {
-            "loops": ["2110"],
-            "segment": "LQ",
-            "columns": {"code_list": {"element": 1}, "remark": {"element": 2}},
-        },
-    },
-}
-
 _NUMBER, _TEXT, _DAY = pa.int64(), pa.string(), pa.date32()
 _MONEY, _UNITS = pa.decimal128(38, 2), pa.decimal128(38, 3)
 _Row = tuple[Any, ...]
@@ -133,18 +93,13 @@ def write_835(remittance: Remittance, payer: PayerSettings, payee: Payee) -> byt
     )
     tables = {"payments": _payment(remittance, payer, payee), **_balances(remittance), **_claims(remittance)}
     try:
-        return oxedi.write(tables, envelope, spec=_spec())
+        return oxedi.write(tables, envelope, spec=remittance_spec())
     except oxedi.WriteError as error:
         found = _told(error)
     raise PaymentsUnsound(
         f"835 of {remittance.day} for payee {payee.npi}: found {found}; expected a balanced file that follows"
         " its guide."
     )
-
-
-@cache
-def _spec() -> oxedi.Spec:
-    return oxedi.Spec.builtin().patch(_PATCH)
 
 
 def _told(error: oxedi.WriteError) -> str:
@@ -297,7 +252,7 @@ def _service(line: PaidLine) -> _Row:
     return (
         "HC",
         line.procedure_code,
-        *(*line.modifiers, None, None, None, None)[:_MOST_MODIFIERS],
+        *(*line.modifiers, None, None, None, None)[:MOST_MODIFIERS],
         line.charge,
         line.paid,
         Decimal(0) if is_denied else line.units,
