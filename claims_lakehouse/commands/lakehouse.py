@@ -28,7 +28,8 @@ def ingest(
     """Take every new or changed delivery from landing to the published tables.
 
     Deliveries that stand as they are are left alone; a delivery that cannot be read fails by itself and the others
-    go on. Exit status 1 when one failed, 0 otherwise (issues and held deliveries included).
+    go on. Exit status 1 when one failed or payments could not be made, 0 otherwise (issues and held deliveries
+    included).
     """
     settings = Settings.from_environment(landing, home)
     if not ingest_due(settings, decided_only=decided):

@@ -55,7 +55,7 @@ def payments(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.Mate
         for other, one in days.items():
             if one.is_new and other != day:
                 _log(context, one)
-        accounts = list(days[day].accounts) or day_accounts(lakehouse.settings(), day)
+        accounts = days[day].accounts or day_accounts(lakehouse.settings(), days[day])
     return dg.MaterializeResult(metadata=_metadata(days[day], accounts), check_results=[_check(days[day], accounts)])
 
 

@@ -6,7 +6,7 @@ are read as text here, apart from the libraries that wrote them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -53,10 +53,12 @@ class _Advice(NamedTuple):
     by_bank: bool
 
 
-def reconcile(con: duckdb.DuckDBPyConnection, settings: Settings, day: date) -> list[PayeeAccount]:
+def reconcile(
+    con: duckdb.DuckDBPyConnection, settings: Settings, day: date, without: Collection[str]
+) -> list[PayeeAccount]:
     """A day's payees, each with what was decided, told and sent to the bank, and what of it does not agree.
 
-    A payee without an 835 is told and paid nothing: then the bank must not be told to pay.
+    `without` are payees who are known to have no 835: these are told and paid nothing, and the bank is not told to pay.
     """
     folder = settings.payments(day)
     bank, faults = _bank_entries(folder / f"{day}.ach")
@@ -68,6 +70,7 @@ def reconcile(con: duckdb.DuckDBPyConnection, settings: Settings, day: date) -> 
         entry, advice = bank.pop(payee, None), _advice(folder / f"{payee}.835")
         if advice is None:
             differences = ["the bank is told to pay a payee who has no 835"] if entry else []
+            differences += ["835: found none that can be read; expected one"] if payee not in without else []
             accounts.append(PayeeAccount(payee, net, None, None, None, entry and entry[0], tuple(differences)))
             continue
         expected = (paid, advice.trace) if advice.by_bank and paid else None
@@ -92,10 +95,14 @@ def reconcile(con: duckdb.DuckDBPyConnection, settings: Settings, day: date) -> 
 
 
 def _advice(path: Path) -> _Advice | None:
-    """What an 835 comes to; None where there is none."""
-    if not path.exists():
+    """What an 835 comes to; None where there is none that can be read."""
+    try:
+        return _read_advice(path.read_text(encoding="ascii"))
+    except (OSError, ValueError, IndexError, ArithmeticError):
         return None
-    text = path.read_text(encoding="ascii")
+
+
+def _read_advice(text: str) -> _Advice:
     trace, told, balance, paid, by_bank = "", _NOTHING, _NOTHING, _NOTHING, False
     for segment in text[106:].split(text[105:106]):
         parts = segment.strip().split(text[3:4])
@@ -122,7 +129,7 @@ def _bank_entries(path: Path) -> tuple[dict[str, tuple[Decimal, str]], list[str]
             total += amount
             entries[payee] = (amount, "")
         elif record[:1] == _ADDENDA and payee in entries:
-            entries[payee] = (entries[payee][0], record[3:83].rstrip().rstrip("\\").split("*")[2:3][0])
+            entries[payee] = (entries[payee][0], "".join(record[3:83].rstrip().rstrip("\\").split("*")[2:3]))
         elif record[:1] in (_BATCH_END, _FILE_END) and not record.startswith("9" * 94):
             said = Decimal(record[32:44] if record[:1] == _BATCH_END else record[43:55]) / 100
             if said != total:
@@ -136,10 +143,3 @@ def _said(found: object) -> str:
     if isinstance(found, tuple):
         return f"{found[0]:,.2f} by {found[1]}"
     return f"{found:,.2f}" if isinstance(found, Decimal) else str(found)
-
-
-def all_differences(accounts: Mapping[date, list[PayeeAccount]]) -> Iterator[str]:
-    """What does not agree, a line each."""
-    for day, some in accounts.items():
-        for account in some:
-            yield from (f"payment day {day}, payee {account.payee}: {one}" for one in account.differences)

@@ -43,8 +43,7 @@ def remit(con: duckdb.DuckDBPyConnection, closed: Sequence[ClosedDay]) -> bool:
     Raises:
         PaymentsUnsound: A law would be broken: what is paid and carried is not what is decided.
     """
-    asked = "/".join([read_changes(con), *(f"{one.day}:{one.digest}" for one in closed)])
-    if con.execute("SELECT look FROM internal.remitted").fetchall() == [(asked,)]:
+    if con.execute("SELECT look FROM internal.remitted").fetchall() == [(_asked(con, closed),)]:
         return False
     before = _look(con)
     _lay_closed(con, closed)
@@ -85,10 +84,14 @@ def remit(con: duckdb.DuckDBPyConnection, closed: Sequence[ClosedDay]) -> bool:
     changed = _look(con) != before
     if changed:
         con.execute("UPDATE internal.change SET n = n + 1")
-    asked = "/".join([read_changes(con), *(f"{one.day}:{one.digest}" for one in closed)])
     con.execute("DELETE FROM internal.remitted")
-    con.execute("INSERT INTO internal.remitted VALUES ($look)", {"look": asked})
+    con.execute("INSERT INTO internal.remitted VALUES ($look)", {"look": _asked(con, closed)})
     return changed
+
+
+def _asked(con: duckdb.DuckDBPyConnection, closed: Sequence[ClosedDay]) -> str:
+    """What remittances follow from: the state of the warehouse, and closed days."""
+    return "/".join([read_changes(con), *(f"{one.day}:{one.digest}" for one in closed)])
 
 
 def _date_decisions(con: duckdb.DuckDBPyConnection, closed: Sequence[ClosedDay]) -> None:

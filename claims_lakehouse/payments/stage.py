@@ -20,7 +20,7 @@ from claims_lakehouse.payments.closed import TELLING, Sent, closed_days, digest_
 from claims_lakehouse.payments.files import FORM, unwritten_payees, write_files
 from claims_lakehouse.payments.payer import PayerSettings
 from claims_lakehouse.payments.payer_file import read_payer
-from claims_lakehouse.payments.reconciliation import PayeeAccount, all_differences, reconcile
+from claims_lakehouse.payments.reconciliation import PayeeAccount, reconcile
 from claims_lakehouse.payments.remit import remit
 from claims_lakehouse.settings import Settings, payer_settings
 from claims_lakehouse.warehouse.connection import transaction
@@ -104,23 +104,17 @@ def _looks(settings: Settings, changes: str, payer: PayerSettings | None) -> dic
 
 
 def _make_payments(settings: Settings) -> list[PaymentDay]:
-    path, wrong = payer_settings(), None
+    settings.paid.unlink(missing_ok=True)  # until they are made, they are behind
+    path = payer_settings()
     try:
         payer = read_payer(path) if path else None
-    except UsageError as error:  # what is owed is known all the same
-        payer, wrong = None, error
-    try:
-        days = _made(settings, payer, is_noted=wrong is None)
-    except Exception:
-        settings.paid.unlink(missing_ok=True)
+    except UsageError:
+        _made(settings, None)  # what is owed is known all the same
         raise
-    if wrong is not None:
-        settings.paid.unlink(missing_ok=True)
-        raise wrong
-    return days
+    return _made(settings, payer)
 
 
-def _made(settings: Settings, payer: PayerSettings | None, *, is_noted: bool) -> list[PaymentDay]:
+def _made(settings: Settings, payer: PayerSettings | None) -> list[PaymentDay]:
     for turn in range(_TURNS):
         adjudicate(settings)
         with sound_warehouse(settings) as con:
@@ -130,8 +124,7 @@ def _made(settings: Settings, payer: PayerSettings | None, *, is_noted: bool) ->
                 if turn == _TURNS - 1:
                     raise
                 continue
-            if is_noted:
-                write_json(settings.paid, _looks(settings, read_changes(con), payer))
+            write_json(settings.paid, _looks(settings, read_changes(con), payer))
             return days
     raise AssertionError("a turn returns or raises")
 
@@ -150,20 +143,33 @@ def _make(con: duckdb.DuckDBPyConnection, settings: Settings, payer: PayerSettin
         remit(con, closed)
     note_nothing_decided(settings, changes, read_changes(con))
     written = write_files(con, settings, payer, {one.day for one in closed})
-    accounts = {day: reconcile(con, settings, day) for day in sorted(written)}
-    if differences := list(all_differences(accounts)):
-        raise PaymentsUnsound(f"Payment files do not say what is remitted: {'; '.join(differences[:3])}.")
     return [
         one._replace(is_new=one.day in written or (one[:5], one.is_closed) not in before,
-                     accounts=tuple(accounts.get(one.day, ())))
+                     accounts=_sound_accounts(con, settings, one) if one.day in written else ())
         for one in payment_days(con, settings, payer)
     ]  # fmt: skip
 
 
-def day_accounts(settings: Settings, day: date) -> list[PayeeAccount]:
-    """What a day's files come to, payee by payee, beside what was decided."""
+def day_accounts(settings: Settings, one: PaymentDay) -> tuple[PayeeAccount, ...]:
+    """What a day's files come to, payee by payee, beside what was decided; nothing where nobody is known to pay."""
+    if not one.is_closed and payer_settings() is None:
+        return ()
     with sound_warehouse(settings) as con:
-        return reconcile(con, settings, day)
+        return _accounts(con, settings, one)
+
+
+def _accounts(con: duckdb.DuckDBPyConnection, settings: Settings, one: PaymentDay) -> tuple[PayeeAccount, ...]:
+    without = {*one.unknown, *(payee for payee, _ in one.unwritten)}
+    return tuple(reconcile(con, settings, one.day, without))
+
+
+def _sound_accounts(con: duckdb.DuckDBPyConnection, settings: Settings, one: PaymentDay) -> tuple[PayeeAccount, ...]:
+    """The same; PaymentsUnsound where something does not agree."""
+    accounts = _accounts(con, settings, one)
+    wrong = [f"payee {account.payee}: {told}" for account in accounts for told in account.differences]
+    if wrong:
+        raise PaymentsUnsound(f"Payment files of {one.day} do not say what is remitted: {'; '.join(wrong[:3])}.")
+    return accounts
 
 
 def payment_days(
@@ -222,15 +228,12 @@ def mark_sent(settings: Settings, day: date, *, who: str, seen: dict[str, str | 
                 f"Payment day {day}: nothing can be written for payee {_first(payees)}."
                 f" {reasons[0]} Settle what is wrong with its claims first."
             )
-        if not days[day].files:
-            raise PaymentsUnsound(f"Payment day {day}: found no files just now; expected those that were made.")
         if day > datetime.now(UTC).date():
             raise UsageError(
                 f"Payment day {day} has not come. The priming is told on the last day of the year of its last claim, or"
                 " the day before the first later received day: it can be sent once a later delivery is there."
             )
-        if differences := list(all_differences({day: reconcile(con, settings, day)})):
-            raise PaymentsUnsound(f"Payment files do not say what is remitted: {'; '.join(differences[:3])}.")
+        _sound_accounts(con, settings, days[day])
         if before != file_digests(settings, day):
             raise Overtaken(
                 f"The files of payment day {day} came out otherwise just now: look at them, and send these."

@@ -518,9 +518,9 @@ def test_the_demo_pays_by_made_up_bank_data_and_has_others_read_the_files(
     assert said.status == 0, said.err
     bank = {day: f"{day}/{day}.ach" for day in (DAY, LAST)}
     assert table(said, "What is paid") == [
-        [DAY, "2", "3", "0", "144.00", "0.00", "2", bank[DAY], "64.00", "2 of 2 read", "2 of 2 read"],
-        [LATER, "2", "2", "1", "80.00", "32.00", "2", "", "", "2 of 2 read", "2 of 2 read"],
-        [LAST, "1", "1", "0", "32.00", "0.00", "1", bank[LAST], "32.00", "1 of 1 read", "1 of 1 read"],
+        [DAY, "2", "3", "0", "144.00", "0.00", f"{DAY}/*.835 (2)", bank[DAY], "64.00", "2 of 2 read", "2 of 2 read"],
+        [LATER, "2", "2", "1", "80.00", "32.00", f"{LATER}/*.835 (2)", "", "", "2 of 2 read", "2 of 2 read"],
+        [LAST, "1", "1", "0", "32.00", "0.00", f"{LAST}/*.835 (1)", bank[LAST], "32.00", "1 of 1 read", "1 of 1 read"],
     ]
     for reader in ("x12sdk", "pyx12"):
         assert f"{reader}, which did not write them, read 5 of 5 835 files: it accepts every one." in said.out

@@ -35,7 +35,7 @@ from claims_lakehouse.payments import files as files_of_days
 from claims_lakehouse.payments import stage
 from claims_lakehouse.payments.closed import sent_days
 from claims_lakehouse.payments.payer_file import made_up_settings, read_payer
-from claims_lakehouse.payments.reconciliation import all_differences
+from claims_lakehouse.payments.reconciliation import PayeeAccount
 from claims_lakehouse.payments.remittances import control_number
 from claims_lakehouse.payments.stage import PaymentDay, day_accounts, make_payments, mark_sent
 from claims_lakehouse.serving.publish import publish
@@ -437,13 +437,19 @@ def test_a_remittance_that_cannot_be_written_keeps_nobody_elses_from_being_made(
 # --- Files are held to what was remitted ---
 
 
+def accounts_of(lakehouse: Lakehouse, day: str) -> tuple[PayeeAccount, ...]:
+    """What a day's files come to, as they lie there."""
+    with duckdb.connect(str(lakehouse.settings.warehouse)) as con:
+        one = at(stage.payment_days(con, lakehouse.settings), day)
+    return day_accounts(lakehouse.settings, one)
+
+
 def test_a_days_accounts_say_what_was_decided_told_and_sent_to_the_bank(lake: Lakehouse) -> None:
-    day = date.fromisoformat(LAST)
-    assert [tuple(one) for one in day_accounts(lake.settings, day)] == [
+    assert [tuple(one) for one in accounts_of(lake, LAST)] == [
         (B, 72, 72, 64, 8, 8, ()),
         (A, 72, 72, 72, 0, None, ()),
     ]
-    accounts = day_accounts(lake.settings, date.fromisoformat(SECOND))
+    accounts = accounts_of(lake, SECOND)
     assert [(one.payee, one.paid, one.bank) for one in accounts] == [(B, 64, 64), (BY_CHECK, 40, None), (A, 16, 16)]
 
 
@@ -453,6 +459,8 @@ def test_a_days_accounts_say_what_was_decided_told_and_sent_to_the_bank(lake: La
         (f"{A}.835", b"*40*10*", b"*41*10*", "claims of the 835: found 17.00; expected 16.00"),
         (f"{A}.835", b"BPR*I*16*", b"BPR*I*15*", "payment of the 835: found 15.00; expected 16.00"),
         (f"{A}.835", b"TRN*1*20240205", b"TRN*1*20240206", f"trace of the 835: found 20240206{A}"),
+        (f"{A}.835", b"CLP*", b"CLP*\xff", f"payee {A}: 835: found none that can be read; expected one"),
+        (f"{A}.835", b"BPR*I*16*", b"BPR*I*x*", f"payee {A}: 835: found none that can be read; expected one"),
         (f"{SECOND}.ach", b"0000001600", b"0000001700", "bank entry: found 17.00"),
         (f"{SECOND}.ach", A.encode(), b"1000000021", "payee 1000000021: the bank is told to pay nobody"),
         (f"{SECOND}.ach", b"TRN*1*20240205", b"TRN*1*20240206", "bank entry: found 64.00 by 20240206"),
@@ -462,11 +470,11 @@ def test_a_days_accounts_say_what_was_decided_told_and_sent_to_the_bank(lake: La
 def test_a_file_that_says_something_else_is_found(
     lake: Lakehouse, file: str, was: bytes, becomes: bytes, found: str
 ) -> None:
-    day, path = date.fromisoformat(SECOND), lake.settings.payments(date.fromisoformat(SECOND)) / file
+    path = lake.settings.payments(date.fromisoformat(SECOND)) / file
     data = path.read_bytes()
     assert was in data
     path.write_bytes(data.replace(was, becomes, 1))
-    told = list(all_differences({day: day_accounts(lake.settings, day)}))
+    told = [f"payee {account.payee}: {one}" for account in accounts_of(lake, SECOND) for one in account.differences]
     assert any(found in one for one in told), told
 
 
@@ -476,8 +484,23 @@ def test_files_that_do_not_say_what_is_remitted_keep_a_day_from_being_sent(
     monkeypatch.setattr(files_of_days, "write_bank_file", lambda *_: None)
     (lake.settings.payments(date.fromisoformat(FIRST)) / "made.json").unlink()
     for _ in range(2):
-        with pytest.raises(PaymentsUnsound, match=rf"payment day {FIRST}, payee {A}: bank entry: found none; expected"):
+        with pytest.raises(
+            PaymentsUnsound, match=rf"Payment files of {FIRST} .*payee {A}: bank entry: found none; expected"
+        ):
             close(lake, FIRST)
+
+
+def test_a_payee_whose_835_is_forgotten_is_found(lake: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forgetful(con: duckdb.DuckDBPyConnection, day: date) -> Iterator[Any]:
+        return (one for one in told(con, day) if one.payee != B)
+
+    told = files_of_days.remittances
+    monkeypatch.setattr(files_of_days, "remittances", forgetful)
+    (lake.settings.payments(date.fromisoformat(FIRST)) / "made.json").unlink()
+    with pytest.raises(
+        PaymentsUnsound, match=rf"Payment files of {FIRST} .*payee {B}: 835: found none that can be read"
+    ):
+        make_payments(lake.settings)
 
 
 # --- A function of deliveries, whatever came first ---
