@@ -28,8 +28,8 @@ from claims_lakehouse.settings import Settings, payer_settings
 
 #: How many payment days are shown: the priming, two monthly updates, and a week.
 _DAYS = 10
-#: How many bytes of 835 files a reader gets in all, which it reads in some seconds: all that the demo makes, unless it is
-#: asked for more patients; of each day at least one file.
+#: How many bytes of 835 files a reader gets in all, which it reads in some seconds: all that the demo makes, unless it
+#: is asked for more patients; of each day at least one file.
 _X12SDK_BYTES, _PYX12_BYTES = 1_500_000, 1_500_000
 _GUIDE = ("835", "005010X221A1")
 _MADE_UP = "# Made up for a demo"
@@ -72,8 +72,8 @@ def print_demo_payments(settings: Settings, folder: Path) -> bool:
         banks = {day: _bank_total(one.bank) for day, one in days.items() if one.bank}
     rows = [
         (one.day, one.payees, one.claims, one.reversals, one.paid, one.forwarded,
-         f"{one.day}/*.835 ({len(lie.remittances)})", f"{one.day}/{lie.bank.name}" if lie.bank else None, banks.get(one.day),
-         *(reading.of_day(one.day) for reading in readings))
+         f"{one.day}/*.835 ({len(lie.remittances)})", f"{one.day}/{lie.bank.name}" if lie.bank else None,
+         banks.get(one.day), *(reading.of_day(one.day) for reading in readings))
         for one, lie in zip(made[-_DAYS:], days.values(), strict=True)
     ]  # fmt: skip
     headings = ("payment day", "payees", "claims", "reversals", "paid", "forwarded", "835 files", "bank file",
