@@ -662,7 +662,7 @@ def test_when_coverage_of_the_priming_ended_is_told_as_it_was_known_then(tmp_pat
     assert told == ["DTM", "036", "20240105"]
     [day] = {name.split("/")[0] for name in before}
     close(lakehouse, day)
-    receive(lakehouse, "coverages", "2024-06-01", coverage(covered_to="2024-01-03"))
+    receive(lakehouse, "coverages", "2024-06-01", coverage(covered_to="2024-01-07"))
     pay(lakehouse)
     assert files(lakehouse) == before, "nothing is decided otherwise: nothing is told anew"
 
