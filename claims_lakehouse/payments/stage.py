@@ -240,9 +240,11 @@ def mark_sent(settings: Settings, day: date, *, who: str, seen: dict[str, str | 
             )
         told = settings.payments(day) / TELLING
         with replacing(told) as temporary:
+            # Into the file itself, which is its owner's only: DuckDB's own temporary file would be anybody's.
             con.execute(
                 f"COPY (SELECT * EXCLUDE (is_closed) FROM internal.remitted_claim WHERE day = DATE '{day}'"
-                f" ORDER BY payee, claim_id, patient_id, status) TO {literal(temporary)} (FORMAT parquet)"
+                f" ORDER BY payee, claim_id, patient_id, status) TO {literal(temporary)}"
+                " (FORMAT parquet, USE_TMP_FILE false)"
             )
         return write_sent(settings, day, who, list(days[day].files))
 

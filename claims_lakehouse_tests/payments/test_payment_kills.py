@@ -128,6 +128,7 @@ class Ground:
         deleted = [number for number, name in enumerate(points[:again], 1) if name == "after duckdb DELETE"]
         return {
             "remitting": deleted[-2],  # the last says that it was done
+            "what a day told": sending + 1,
             "half a line of what was sent": points.index("amid os.write", sending) + 1,
             "a line of what was sent": points.index("after os.write", sending) + 1,
         }
@@ -209,7 +210,9 @@ def test_a_run_that_is_killed_is_put_right_by_the_next(ground: Ground, number: i
     assert ground.survive(ground.places()[number]) == []
 
 
-@pytest.mark.parametrize("name", ["remitting", "half a line of what was sent", "a line of what was sent"])
+@pytest.mark.parametrize(
+    "name", ["remitting", "what a day told", "half a line of what was sent", "a line of what was sent"]
+)
 def test_a_run_that_is_killed_where_it_matters_most_is_put_right_by_the_next(ground: Ground, name: str) -> None:
     assert ground.survive(ground.places_that_matter_most()[name]) == []
 
